@@ -1,0 +1,152 @@
+"""What Ray costs an epoch: the same training in a plain torch loop, in our loop without Ray, and through Ray Train.
+
+    python benchmarks/overhead.py [DATA] [--recipe search_spaces/custom_cnn.yaml] [--epochs 5] [--json]
+
+DATA is a prepared folder; without one a phantom is made. An epoch is everything from one end to the next: the train
+pass, the val pass and, in our loop, the checkpoint. The first epoch is left out; the plain loop is run before and after
+the others, so that a machine that got slower shows. `epoch_ratio` is Ray Train with one worker over the plain loop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from glioray.cluster import connect
+from glioray.data.augmentation import augment
+from glioray.data.phantom import PhantomSettings, write_phantom
+from glioray.data.prepare import PrepareOptions, prepare
+from glioray.data.prepared import PreparedDataset, load_side
+from glioray.data.preprocessing import normalize
+from glioray.models import _contract as models
+from glioray.recipe import Recipe
+from glioray.tasks import _contract as tasks
+from glioray.training.loop import fit
+from glioray.training.plan import plan_run
+from glioray.training.precision import autocast, autocast_type
+from glioray.training.state import build_optimizer
+from glioray.training.worker import LocalWorker, Progress
+
+CPU = torch.device("cpu")
+
+
+class EndsOfEpochs:
+    """Seconds from one end of an epoch to the next, as the caller sees them."""
+
+    def __init__(self) -> None:
+        self.started_at = time.perf_counter()
+        self.ends: list[float] = []
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.metrics:
+            self.ends.append(time.perf_counter())
+
+    @property
+    def epoch_s(self) -> float:
+        return (self.ends[-1] - self.ends[0]) / (len(self.ends) - 1)
+
+    @property
+    def first_s(self) -> float:
+        return self.ends[0] - self.started_at
+
+
+def plain(recipe: Recipe, data: PreparedDataset) -> EndsOfEpochs:
+    """What anybody would write: tensors in memory, a permutation, a step a batch, a pass over val."""
+    train, val = (load_side(data.folder, data.manifest, side) for side in ("train", "val"))
+    torch.manual_seed(recipe.seed)
+    model = models.build(recipe.model, data.signature).to(memory_format=torch.channels_last)
+    optimizer = build_optimizer(model, recipe.optimizer)
+    task = tasks.build(data.manifest.contents, recipe.loss, len(data.split.patients))
+    dtype, size = autocast_type(recipe.precision, CPU), recipe.budget.batch_size
+
+    def loss_of(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        images = normalize(batch["image"], data.manifest.normalization).contiguous(memory_format=torch.channels_last)
+        with autocast(dtype, CPU):
+            logits = model(images)
+        return task.loss(logits, batch)
+
+    clock = EndsOfEpochs()
+    for _ in range(recipe.budget.epochs):
+        model.train()
+        order = torch.randperm(len(train["image"]))
+        for start in range(0, len(order) - size + 1, size):
+            index = order[start : start + size]
+            batch = augment({name: values[index] for name, values in train.items()}, recipe.augmentation)
+            optimizer.zero_grad(set_to_none=True)
+            loss_of(batch).backward()
+            optimizer.step()
+        model.eval()
+        with torch.inference_mode():
+            for start in range(0, len(val["image"]), size):
+                loss_of({name: values[start : start + size] for name, values in val.items()})
+        clock.ends.append(time.perf_counter())
+    return clock
+
+
+def local(recipe: Recipe, data: PreparedDataset, folder: Path) -> EndsOfEpochs:
+    clock = EndsOfEpochs()
+    fit(recipe, data, LocalWorker(data, folder, recipe.seed, on_progress=clock))
+    return clock
+
+
+def through_ray(recipe: Recipe, num_workers: int, runs: Path) -> EndsOfEpochs:
+    from glioray.training.run import train
+
+    scaled = recipe.with_values("scaling.num_workers", num_workers).with_values("scaling.cpus_per_worker", 0.9)
+    clock = EndsOfEpochs()
+    train(plan_run(scaled, runs, f"workers-{num_workers}"), clock)
+    return clock
+
+
+def phantom(folder: Path, recipe: Recipe) -> PreparedDataset:
+    write_phantom(folder / "raw", PhantomSettings(num_patients=128, image_size=128, num_slices=24))
+    return prepare("phantom", folder / "raw", folder / "data", PrepareOptions(task=recipe.task, image_size=128))
+
+
+def measure(recipe: Recipe, data: PreparedDataset, folder: Path) -> dict[str, EndsOfEpochs]:
+    recipe = recipe.with_values("data.path", str(data.folder))
+    (folder / "local").mkdir()
+    found = {"plain loop, before": plain(recipe, data), "our loop, no Ray": local(recipe, data, folder / "local")}
+    with connect(dashboard=True):
+        for num_workers in (1, 2):
+            label = f"Ray Train, {num_workers} worker{'s' if num_workers > 1 else ''}"
+            found[label] = through_ray(recipe, num_workers, folder / "runs")
+    return {**found, "plain loop, after": plain(recipe, data)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", nargs="?", type=Path)
+    parser.add_argument("--recipe", type=Path, default=Path("search_spaces/custom_cnn.yaml"))
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    recipe = Recipe.from_yaml(arguments.recipe).with_values("budget.epochs", arguments.epochs)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        data = PreparedDataset.open(arguments.data) if arguments.data else phantom(folder, recipe)
+        found = measure(recipe, data, folder)
+    rows = data.manifest.sides["train"].rows
+    reference = statistics.mean(clock.epoch_s for name, clock in found.items() if name.startswith("plain"))
+    ratios = {name: clock.epoch_s / reference for name, clock in found.items()}
+    if arguments.json:
+        epochs = {name: round(clock.epoch_s, 3) for name, clock in found.items()}
+        ratio = {"epoch_ratio": round(ratios["Ray Train, 1 worker"], 4), "two_workers": ratios["Ray Train, 2 workers"]}
+        print(json.dumps({**ratio, "epoch_s": epochs, "rows": rows, "model": recipe.model.name}))
+        return
+    print(f"{recipe.model.name}, {rows} training images, {arguments.epochs} epochs, {torch.get_num_threads()} cores")
+    print(f"{'':<22}{'s an epoch':>12}{'images/s':>12}{'ratio':>8}{'to the end of the first, s':>30}")
+    for name, clock in found.items():
+        print(
+            f"{name:<22}{clock.epoch_s:>12.2f}{rows / clock.epoch_s:>12.0f}{ratios[name]:>8.3f}{clock.first_s:>30.1f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,317 @@
+"""The verbs: one for each step of the way of the data, and demo, models, doctor, phantom.
+
+Everything heavy is imported inside the verb that needs it: `glioray --help` loads neither torch nor Ray.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from glioray.errors import GliorayError
+
+app = typer.Typer(
+    help="From a folder of brain MRI to an honest, explained model behind an HTTP address. "
+    "Research use only, not a medical device.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="print the result as one JSON object, and no bars")]
+Address = Annotated[str | None, typer.Option(help="Ray cluster to work on; none starts one here, on 127.0.0.1")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="change a setting: optimizer.learning_rate=1e-3")]
+Registry = Annotated[str, typer.Option(help="folder or fsspec address of the published models")]
+
+
+def main() -> None:
+    """Runs the command line; what a user can cause is one line on the error stream and exit code 1."""
+    try:
+        app()
+    except GliorayError as error:
+        from glioray.terminal import say
+
+        say(f"{type(error).__name__}: {error}")
+        sys.exit(1)
+
+
+@app.command()
+def phantom(
+    folder: Annotated[Path, typer.Argument(help="new folder")],
+    patients: Annotated[int, typer.Option(help="patients, kinds in turn")] = 64,
+    image_size: Annotated[int, typer.Option(help="side of a slice in px")] = 160,
+    num_slices: Annotated[int, typer.Option(help="slices of a volume")] = 40,
+    seed: int = 0,
+    as_json: Json = False,
+) -> None:
+    """Writes synthetic patients: slices of four kinds, and BraTS-like volumes with true masks."""
+    from glioray import terminal
+    from glioray.data.phantom import PhantomSettings, write_phantom
+    from glioray.options import checked
+
+    settings = checked(PhantomSettings, num_patients=patients, image_size=image_size, num_slices=num_slices, seed=seed)
+    with terminal.bars(as_json) as show:
+        written = write_phantom(folder, settings, lambda done, total: show("patients", done, total))
+    facts = {
+        "folder": str(written.folder),
+        "patients": written.patients,
+        "images": written.images,
+        "volumes": written.volumes,
+    }
+    terminal.close(as_json, "SYNTHETIC patients", facts, f"glioray prepare phantom {folder} --out data/phantom")
+
+
+@app.command()
+def prepare(
+    source: Annotated[str, typer.Argument(help="kind of the raw scans: kaggle_mri, lgg, phantom")],
+    raw: Annotated[Path, typer.Argument(help="folder of the raw scans")],
+    out: Annotated[Path, typer.Option(help="folder of the shards")],
+    task: Annotated[
+        Literal["classification", "segmentation"] | None, typer.Option(help="default: the source's own")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="take the image size from this recipe")] = None,
+    image_size: Annotated[int | None, typer.Option(help="side of the prepared images in px; default 128")] = None,
+    split: Annotated[
+        Literal["group", "published"], typer.Option(help="published: as the data set comes, marked leaky")
+    ] = "group",
+    val_fraction: float = 0.15,
+    test_fraction: float = 0.15,
+    seed: int = 0,
+    limit: Annotated[int | None, typer.Option(help="read only so many cases")] = None,
+    workers: Annotated[int, typer.Option(help="reading threads; 0: one a core")] = 0,
+    skip_unreadable: Annotated[bool, typer.Option(help="leave unreadable files out, and list them")] = False,
+    as_json: Json = False,
+) -> None:
+    """Step 1. Raw scans to shards: grouped, split, and proven to share no group."""
+    from glioray import terminal
+    from glioray.data.prepare import PrepareOptions
+    from glioray.data.prepare import prepare as run
+    from glioray.options import checked, chosen_recipe
+
+    wanted_px = image_size or (chosen_recipe(recipe, ()).data.image_size if recipe else None)
+    options = checked(
+        PrepareOptions,
+        task=task,
+        image_size=wanted_px or 128,
+        split=split,
+        val_fraction=val_fraction,
+        test_fraction=test_fraction,
+        seed=seed,
+        limit=limit,
+        workers=workers,
+        skip_unreadable=skip_unreadable,
+    )
+    started_at = time.perf_counter()
+    with terminal.bars(as_json) as show:
+        data = run(source, raw, out, options, show)
+    elapsed_s = time.perf_counter() - started_at
+    manifest = data.manifest
+    rows = sum(counts.rows for counts in manifest.sides.values())
+    facts: dict[str, Any] = {"folder": str(out), "images": rows}
+    facts |= {side: f"{counts.rows} images of {data.describe(side)}" for side, counts in manifest.sides.items()}
+    if manifest.duplicates:
+        facts["images with a near-copy"] = manifest.duplicates.images_with_a_copy
+        facts["groups with two labels"] = len(manifest.duplicates.conflicts)
+        facts["test images with a copy in training"] = manifest.leak.with_copy_in_training if manifest.leak else 0
+    facts |= {
+        "split": str(manifest.leak or f"by {'group' if manifest.duplicates else 'patient'}, seed {seed}"),
+        "refused": len(manifest.refused),
+        "fingerprint": manifest.fingerprint,
+        "elapsed_s": round(elapsed_s, 1),
+        "images_per_s": round(rows / elapsed_s, 1),
+        "page": f"{out}/dataset.html",
+    }
+    kind = "classic_unet" if manifest.contents.task == "segmentation" else "custom_cnn"
+    terminal.close(as_json, "Prepared", facts, f"glioray train search_spaces/{kind}.yaml --set data.path={out}")
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="a file of search_spaces/")],
+    settings: Set = None,
+    name: Annotated[str | None, typer.Option(help="of the run; default: made from recipe and data")] = None,
+    runs: Annotated[Path, typer.Option(help="folder of the runs, shared by all nodes")] = Path("runs"),
+    address: Address = None,
+    as_json: Json = False,
+) -> None:
+    """Step 2. Shards and a recipe to a trained model; the same command goes on after a kill."""
+    from glioray import terminal
+    from glioray.cluster import connect
+    from glioray.options import chosen_recipe
+    from glioray.training.plan import plan_run
+    from glioray.training.watch import Watcher
+
+    plan = plan_run(chosen_recipe(recipe, settings or ()), runs, name)
+    folder = _relative(plan.folder)
+    following = f"glioray evaluate {folder}"
+    if plan.is_complete:
+        terminal.close(as_json, "Complete before: nothing was done", {"run": folder}, following)
+        return
+    started_at = time.perf_counter()
+    with terminal.bars(as_json) as show, connect(address, dashboard=True):
+        from glioray.training.run import train as run
+
+        done = run(plan, Watcher(show, lambda line: terminal.say(line, as_json)))
+    best = done.history[int(done.history[-1]["best_epoch"]) - 1]
+    facts: dict[str, Any] = {
+        "run": folder,
+        "epochs": len(done.history),
+        "best epoch": int(best["epoch"]),
+        "val score": f"{best['score']:.4f} over {plan.data.describe('val')}, seed {plan.recipe.seed}",
+        "": "which chose the epoch: the test score is for `evaluate` to say",
+        "epoch_s": round(sum(row["epoch_s"] for row in done.history) / len(done.history), 2),
+        "feeding": done.feeding,
+        "bundle": _relative(done.bundle),
+        "elapsed_s": round(time.perf_counter() - started_at, 1),
+    }
+    terminal.close(as_json, "Trained", facts, following)
+
+
+@app.command()
+def evaluate(
+    bundle: Annotated[str, typer.Argument(help="a run's folder, a bundle's folder, or NAME@VERSION of the registry")],
+    data: Annotated[Path | None, typer.Option(help="prepared folder; default: what it was trained on")] = None,
+    side: Annotated[Literal["train", "val", "test"], typer.Option(help="test: once, at the end")] = "test",
+    out: Annotated[Path | None, typer.Option(help="folder of the report; default: evaluation/ in the run")] = None,
+    registry: Registry = "registry",
+    as_json: Json = False,
+) -> None:
+    """Step 4. A model and the test split to scores by patient or group, with intervals and a report."""
+    from glioray import terminal
+    from glioray.evaluation.run import evaluate as run
+    from glioray.registry.card import describe
+    from glioray.registry.locate import locate
+
+    found = locate(bundle, registry)
+    place = data or Path(found.bundle.config.recipe["data"]["path"])
+    target = out or found.evaluation_folder
+    with terminal.bars(as_json) as show:
+        result = run(found.bundle, place, target, side, lambda done, total: show(f"predict {side}", done, total))
+    found.keep_scores(result.scores, belongs=result.is_own_data and side == "test")
+    leak = result.leak
+    if as_json:
+        facts: dict[str, Any] = {"report": str(target / "report.html"), "leak": leak}
+        facts["scores"] = [score.model_dump() for score in result.scores]
+    else:
+        facts = {score.name: describe(score, leak) for score in result.scores} | {"report": target / "report.html"}
+    terminal.close(as_json, "Evaluated", facts, f"glioray publish {bundle} NAME")
+
+
+@app.command()
+def publish(
+    run: Annotated[Path, typer.Argument(help="a run's folder, or a bundle's")],
+    name: Annotated[str, typer.Argument(help="of the model in the registry")],
+    alias: Annotated[list[str] | None, typer.Option(help="besides `latest`")] = None,
+    registry: Registry = "registry",
+    as_json: Json = False,
+) -> None:
+    """Step 5. A trained model to the next version of a name, all at once or not at all."""
+    from glioray import terminal
+    from glioray.registry.locate import locate
+    from glioray.registry.store import LATEST, Store
+
+    found = locate(str(run), registry)
+    published = Store(registry).publish(found.folder, name, (LATEST, *(alias or ())))
+    facts = {
+        "name": published.name,
+        "version": published.version,
+        "aliases": ", ".join(published.aliases),
+        "registry": registry,
+        "scores": len(found.bundle.config.scores) or "none: run `glioray evaluate` before publishing",
+    }
+    terminal.close(as_json, "Published", facts, f"glioray serve --registry {registry}")
+
+
+@app.command()
+def serve(
+    models: Annotated[list[str] | None, typer.Argument(help="NAME, NAME@VERSION or NAME@ALIAS; default: all")] = None,
+    config: Annotated[Path, typer.Option(help="settings, as `serve run` takes them")] = Path("serve/local.yaml"),
+    registry: Annotated[str | None, typer.Option(help="instead of the config's")] = None,
+    host: Annotated[str, typer.Option(help="address to listen on; only the loopback without keys")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="to listen on, outside 10002-19999")] = 8000,
+) -> None:
+    """Step 6. Published models behind an HTTP address; Ctrl-C ends it."""
+    from glioray import terminal
+    from glioray.serving.run import run
+    from glioray.serving.settings import ServeArgs
+
+    instead: dict[str, Any] = {"registry": registry} if registry else {}
+    args = ServeArgs.from_yaml(config, **instead, **({"models": tuple(models)} if models else {}))
+
+    def on_ready(url: str) -> None:
+        facts = {"page": f"{url}/", "API": f"{url}/docs", "models": f"{url}/v1/models"}
+        terminal.close(False, "Serving", facts, f"curl -F file=@IMAGE {url}/v1/classify")
+
+    run(args, host, port, on_ready)
+
+
+@app.command()
+def models(registry: Registry = "registry", as_json: Json = False) -> None:
+    """Lists the architectures, and what the registry holds."""
+    from glioray import terminal
+    from glioray.models import _contract as architectures
+    from glioray.registry.card import describe
+    from glioray.registry.store import Store
+
+    store = Store(registry)
+    rows = []
+    for name in store.names():
+        for version in store.versions(name):
+            published, bundle = store.load(f"{name}@{version}")
+            config = bundle.config
+            best = describe(config.scores[0], config.leak) if config.scores else "not evaluated"
+            first = f"{config.scores[0].name} {best}" if config.scores else best
+            rows.append((str(published), ", ".join(published.aliases), config.model.name, first))
+    kinds = [(name, architectures.load(name).Config.task, _first_line(name)) for name in architectures.names()]
+    if as_json:
+        typer.echo(json.dumps({"architectures": [kind[0] for kind in kinds], "published": [row[0] for row in rows]}))
+        return
+    terminal.table("Architectures", ("name", "task", "what it is"), kinds)
+    terminal.table(f"\nPublished in {registry}", ("model", "aliases", "architecture", "first score"), rows)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="folder of everything that the demo makes")] = Path("demo"),
+    as_json: Json = False,
+) -> None:
+    """The whole way on synthetic patients: prepare, train, evaluate, publish, serve, ask; then a page to look at."""
+    from glioray import terminal
+    from glioray.demo.run import run_demo
+
+    with terminal.bars(as_json) as show:
+        facts = run_demo(out, show, lambda line: terminal.say(line, as_json))
+    terminal.close(as_json, "The whole way, on SYNTHETIC patients", facts, f"open {out}/index.html")
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Says what this machine has, and what is wrong with it."""
+    from glioray.doctor import examine
+
+    findings = examine()
+    if as_json:
+        typer.echo(json.dumps([finding.__dict__ for finding in findings]))
+    else:
+        from glioray import terminal
+
+        rows = [("ok" if finding.is_fine else "!!", finding.name, finding.text) for finding in findings]
+        terminal.table("This machine", ("", "what", "found"), rows)
+    if not all(finding.is_fine for finding in findings):
+        raise typer.Exit(1)
+
+
+def _first_line(name: str) -> str:
+    from glioray.models import _contract as architectures
+
+    return str(architectures.load(name).__doc__).splitlines()[0]
+
+
+def _relative(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,164 @@
+"""Bytes of a picture file to pixels; the format is read from the bytes, never from the name."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from glioray.errors import UnreadableError
+
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+SMALLEST_SIDE_PX = 16
+MOST_PIXELS = 64_000_000  # of one picture, all its channels together
+NPY_MAGIC = b"\x93NUMPY"
+KNOWN_BEGINNINGS = (
+    (b"%PDF", "a PDF"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"GIF8", "a GIF"),
+    (NPY_MAGIC, "a numpy array"),
+)
+
+
+def decode_image(content: bytes, name: str) -> NDArray[np.uint8]:
+    """(1, H, W) grey, of any mode: transparency over black, 16-bit stretched to its own maximum.
+
+    Raises:
+        UnreadableError: no picture, a damaged one, one under 16 px or too large; it names the file.
+    """
+    image = _open(content, name)
+    image.draft("L", image.size)  # a JPEG's own luminance, which saves decoding its color
+    return _checked(_grey(image, name)[None], name)
+
+
+def decode_slice(content: bytes, name: str) -> NDArray[Any]:
+    """(C, H, W): the channels of a PNG or TIFF, the pages of a TIFF, or a .npy array as it stands.
+
+    Raises:
+        UnreadableError: as `decode_image`; an array that is not 2D or 3D numbers.
+    """
+    if content.startswith(NPY_MAGIC):
+        return _checked(_array(content, name), name)
+    image = _open(content, name)
+    pages = getattr(image, "n_frames", 1)
+    if pages > 1:
+        _refuse_large(image.size, pages, name)
+        return _checked(np.concatenate([_channels(image, page, name) for page in range(pages)]), name)
+    return _checked(_channels(image, 0, name), name)
+
+
+def what_it_seems(content: bytes) -> str:
+    """A few words on what bytes are that are no picture: `text`, `empty`, `an HDF5 file`."""
+    if not content:
+        return "is empty"
+    for beginning, kind in KNOWN_BEGINNINGS:
+        if content.startswith(beginning):
+            return f"is {kind}, not an image"
+    if content[128:132] == b"DICM":
+        return "is DICOM, not a picture file"
+    head = content[:512]
+    if all(byte >= 32 or byte in (9, 10, 13) for byte in head):
+        return "is text, not an image"
+    return "is not an image of a known format"
+
+
+def _open(content: bytes, name: str) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise UnreadableError(f"{name}: {error}") from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        raise UnreadableError(f"{name}: {what_it_seems(content)}; wanted one of {', '.join(FORMATS)}.") from None
+    _refuse_large(image.size, 1, name)
+    return image
+
+
+def _refuse_large(size: tuple[int, int], pages: int, name: str) -> None:
+    if size[0] * size[1] * pages > MOST_PIXELS:
+        raise UnreadableError(f"{name}: {size[0]} x {size[1]} px x {pages}; at most {MOST_PIXELS:,} pixels are read.")
+
+
+def _grey(image: Image.Image, name: str) -> NDArray[np.uint8]:
+    """(H, W)"""
+    pixels = _pixels(_plain(image, name), name)
+    if pixels.dtype != np.uint8:
+        return _to_uint8(pixels)
+    if pixels.ndim == 3:
+        return np.array(Image.fromarray(pixels).convert("L"))
+    return pixels
+
+
+def _channels(image: Image.Image, page: int, name: str) -> NDArray[Any]:
+    """(C, H, W) of one page, transparency kept as a channel."""
+    if page:
+        try:
+            image.seek(page)
+        except (EOFError, OSError, ValueError, SyntaxError) as error:
+            raise UnreadableError(f"{name}: page {page + 1} is damaged ({error}).") from None
+    opaque = image.mode in ("RGB", "RGBA", "L", "I;16", "I;16B", "I", "F")
+    pixels = _pixels(image if opaque else _plain(image, name), name)
+    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _plain(image: Image.Image, name: str) -> Image.Image:
+    """As grey or RGB, any transparency laid over black."""
+    try:
+        if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+            colored = image.convert("RGBA")
+            return Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), colored).convert("RGB")
+        if image.mode == "1":
+            return image.convert("L")
+        return image if image.mode in ("L", "RGB", "I", "F") or image.mode.startswith("I;") else image.convert("RGB")
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UnreadableError(f"{name}: a damaged {image.format} ({error}).") from None
+
+
+def _pixels(image: Image.Image, name: str) -> NDArray[Any]:
+    try:
+        image.load()
+        return np.array(image)
+    except Image.DecompressionBombError as error:
+        raise UnreadableError(f"{name}: {error}") from None
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise UnreadableError(f"{name}: a damaged {image.format or 'image'} ({error}).") from None
+
+
+def _to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Stretched from 0 (or the least value below it) to the picture's own maximum."""
+    values = np.nan_to_num(pixels.astype(np.float32), posinf=0, neginf=0)
+    low, high = min(0.0, float(values.min())), float(values.max())
+    scaled: NDArray[np.uint8] = np.rint((values - low) * (255.0 / max(high - low, 1e-6))).astype(np.uint8)
+    return scaled
+
+
+def _array(content: bytes, name: str) -> NDArray[Any]:
+    """(C, H, W) of a .npy file; channels may come last."""
+    stream = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+        if dtype.kind not in "uifb" or len(shape) not in (2, 3):
+            raise ValueError(f"shape {shape} of {dtype}; wanted (H, W) or (C, H, W) of numbers")
+        if math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
+            raise ValueError("its length is not that of its header")
+        array = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise UnreadableError(f"{name}: not a usable .npy ({error}).") from None
+    if array.ndim == 2:
+        return np.ascontiguousarray(array[None])
+    channels_last = array.shape[2] <= 8 < array.shape[0]
+    return np.ascontiguousarray(array.transpose(2, 0, 1) if channels_last else array)
+
+
+def _checked(pixels: NDArray[Any], name: str) -> NDArray[Any]:
+    _, height, width = pixels.shape
+    if min(height, width) < SMALLEST_SIDE_PX:
+        raise UnreadableError(f"{name}: {width} x {height} px; a scan is at least {SMALLEST_SIDE_PX} px on each side.")
+    return pixels

@@ -1,0 +1,146 @@
+"""Phantom, prepare, train, evaluate, publish, serve, ask over HTTP: the verbs of the command line in turn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from glioray.cluster import LOOPBACK, connect, free_port
+from glioray.data.phantom import PhantomSettings, write_phantom
+from glioray.data.prepare import PrepareOptions, prepare
+from glioray.data.prepared import PreparedDataset
+from glioray.data.records import TaskName
+from glioray.demo.ask import Asked, ask_classifier, ask_segmenter
+from glioray.demo.page import write_page
+from glioray.evaluation.result import Evaluation
+from glioray.evaluation.run import evaluate
+from glioray.recipe import Recipe
+from glioray.registry.card import describe
+from glioray.registry.locate import locate
+from glioray.registry.store import Store
+from glioray.serving.run import serving
+from glioray.serving.settings import ServeArgs
+from glioray.training.plan import plan_run
+from glioray.training.watch import Watcher
+
+PUBLISHED_AS: dict[TaskName, str] = {"classification": "demo-kinds", "segmentation": "demo-regions"}
+PHANTOM = PhantomSettings(num_patients=192, image_size=128, num_slices=24, slices_per_patient=4)
+Bar = Callable[[str, int, int], None]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One of the two: what it is called, and which settings of its recipe a small machine changes."""
+
+    name: TaskName
+    recipe: Path
+    settings: Mapping[str, Any]
+
+
+TASKS = (
+    Task(
+        "classification",
+        Path("search_spaces/custom_cnn.yaml"),
+        {"budget.epochs": 14, "budget.batch_size": 32},
+    ),
+    Task(
+        "segmentation",
+        Path("search_spaces/classic_unet.yaml"),
+        {"budget.epochs": 14, "model.base_filters": 8},
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One task, come to its end: data, run folder, test scores, and what the service answered."""
+
+    task: Task
+    data: PreparedDataset
+    run: Path
+    evaluation: Evaluation
+    asked: tuple[Asked, ...]
+
+    @property
+    def published_as(self) -> str:
+        """Its name in the demo's registry."""
+        return PUBLISHED_AS[self.task.name]
+
+
+def run_demo(out: Path, bar: Bar, say: Say) -> dict[str, Any]:
+    """Everything into one folder, with `index.html` to open; gives the figures to print.
+
+    Raises:
+        GliorayError: a step says what is wrong.
+    """
+    started_at = time.perf_counter()
+    say("1/6 phantom: synthetic patients, from real anatomy")
+    write_phantom(out / "phantom", PHANTOM, lambda done, total: bar("phantom, patients", done, total))
+    say("2/6 prepare: shards of both tasks, split by patient")
+    prepared = {task.name: _prepare(task, out, bar) for task in TASKS}
+    with connect(dashboard=True):
+        trained = {task.name: _train(task, out, prepared[task.name], bar, say) for task in TASKS}
+        say("4/6 evaluate: the test split, once;  5/6 publish")
+        scored = {name: _evaluate_and_publish(out, name, data, trained[name]) for name, data in prepared.items()}
+        say("6/6 serve, and ask over HTTP")
+        answers = _ask(out, prepared, trained)
+    finished = [Finished(task, prepared[n := task.name], trained[n], scored[n], answers[n]) for task in TASKS]
+    elapsed_s = time.perf_counter() - started_at
+    page = write_page(out, finished, elapsed_s)
+    return {"page": str(page), **_figures(finished), "elapsed_s": round(elapsed_s, 1)}
+
+
+def _prepare(task: Task, out: Path, bar: Bar) -> PreparedDataset:
+    options = PrepareOptions(task=task.name, image_size=128)
+
+    def show(stage: str, done: int, total: int) -> None:
+        bar(f"{task.name}, {stage}", done, total)
+
+    return prepare("phantom", out / "phantom", out / "data" / task.name, options, show)
+
+
+def _train(task: Task, out: Path, data: PreparedDataset, bar: Bar, say: Say) -> Path:
+    from glioray.training.run import train
+
+    recipe = Recipe.from_yaml(task.recipe).with_values("data.path", str(data.folder))
+    for path, value in task.settings.items():
+        recipe = recipe.with_values(path, value)
+    say(f"3/6 train: {recipe.model.name} for {task.name}, through Ray Train")
+    plan = plan_run(recipe, out / "runs")
+    if not plan.is_complete:
+        train(plan, Watcher(lambda _, done, total: bar(f"train {recipe.model.name}", done, total), say))
+    return plan.folder
+
+
+def _evaluate_and_publish(out: Path, name: TaskName, data: PreparedDataset, run: Path) -> Evaluation:
+    registry = str(out / "registry")
+    found = locate(str(run), registry)
+    evaluation = evaluate(found.bundle, data.folder, found.evaluation_folder)
+    found.keep_scores(evaluation.scores, belongs=evaluation.is_own_data)
+    Store(registry).publish(found.folder, PUBLISHED_AS[name])
+    return evaluation
+
+
+def _ask(
+    out: Path, prepared: Mapping[TaskName, PreparedDataset], trained: Mapping[TaskName, Path]
+) -> dict[TaskName, tuple[Asked, ...]]:
+    args = ServeArgs(registry=str(out / "registry"), models=tuple(PUBLISHED_AS.values()))
+    kinds, regions = prepared["classification"], prepared["segmentation"]
+    with serving(args, LOOPBACK, free_port(8000)) as url:
+        return {
+            "classification": ask_classifier(url, out / "phantom", kinds, trained["classification"]),
+            "segmentation": ask_segmenter(url, regions, trained["segmentation"]),
+        }
+
+
+def _figures(finished: list[Finished]) -> dict[str, str]:
+    figures = {}
+    for one in finished:
+        for score in one.evaluation.headline[:2]:
+            figures[f"{one.task.name}, {score.name}"] = describe(score, one.evaluation.leak)
+        figures[f"{one.task.name}, served"] = f"{len(one.asked)} answers, all equal to the evaluation's"
+    return figures

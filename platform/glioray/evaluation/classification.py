@@ -1,0 +1,134 @@
+"""How well a classifier does: its confusion by patient or group, its confidence, its surest mistakes.
+
+Shapes: N images, U units, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from glioray.evaluation.figures import confidence_figure, confusion_figure
+from glioray.evaluation.findings import Findings, Picture, Section, Table, score_table
+from glioray.evaluation.pictures import scan_sheet
+from glioray.evaluation.scoring import Circumstances, pooled_scores
+from glioray.evaluation.side import COLUMNS, SideRows
+from glioray.serving.drawing import grey_picture
+from glioray.serving.predictor import Predictor
+from glioray.tasks.classification import Classification
+
+NUM_MISTAKES = 12
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The truth (N,) and the probabilities (N,K) of every row."""
+
+    truth: Tensor
+    probabilities: Tensor
+
+    @property
+    def predicted(self) -> Tensor:
+        """(N,) the most probable class."""
+        return self.probabilities.argmax(dim=1)
+
+    @property
+    def confidence(self) -> Tensor:
+        """(N,) its probability."""
+        return self.probabilities.amax(dim=1)
+
+    @property
+    def is_right(self) -> Tensor:
+        """(N,) whether it is the truth."""
+        return self.predicted == self.truth
+
+
+def examine(
+    task: Classification,
+    predictor: Predictor,
+    rows: SideRows,
+    circumstances: Circumstances,
+    batch_size: int,
+    on_progress: Callable[[int, int], None],
+) -> Findings:
+    """Predicts every row of the side and scores what came out."""
+    predicted = [(batch["label"], answer) for batch, answer in rows.predicted(predictor, batch_size, on_progress)]
+    truth, probabilities = zip(*predicted, strict=True)
+    answers = Answers(torch.cat(truth), torch.cat(probabilities))
+    per_unit = counts_by_unit(task, answers, rows.unit_index, circumstances.units)
+    scores = pooled_scores(task, per_unit, circumstances)
+    confusion = per_unit["confusion"].sum(0).long().tolist()
+    measures = {"recall": "recall", "precision": "precision"}
+    images = ("images", [sum(row) for row in confusion])
+    sections = (
+        Section("Answers by class", pictures=(Picture(confusion_figure(confusion, task.classes), _CONFUSION),)),
+        Section("Each class", _EACH_CLASS, table=score_table(scores, "class", task.classes, measures, images)),
+        Section(
+            "Confidence", _CONFIDENCE, (Picture(_confidence(answers, task), "Share of right and of wrong answers"),)
+        ),
+        _mistakes(task, answers, rows, batch_size),
+    )
+    tables = {"predictions.csv": _table(task, answers, rows)}
+    return Findings(scores, tables, sections, tuple(tuple(row) for row in confusion))
+
+
+def counts_by_unit(task: Classification, answers: Answers, unit_index: Tensor, num_units: int) -> dict[str, Tensor]:
+    """The task's counts, kept apart by unit: confusion (U,K,K) and the sum of confidences (U,)."""
+    num_classes = len(task.classes)
+    cell = (unit_index * num_classes + answers.truth) * num_classes + answers.predicted
+    confusion = torch.bincount(cell, minlength=num_units * num_classes**2)
+    confidence = torch.zeros(num_units, dtype=torch.float64)
+    return {
+        "confusion": confusion.reshape(num_units, num_classes, num_classes).double(),
+        "confidence": confidence.index_add_(0, unit_index, answers.confidence.double()),
+    }
+
+
+def _confidence(answers: Answers, task: Classification) -> bytes:
+    return confidence_figure(answers.confidence.numpy(), answers.is_right.numpy(), len(task.classes))
+
+
+def _mistakes(task: Classification, answers: Answers, rows: SideRows, batch_size: int) -> Section:
+    """The wrong answers of the highest confidence, as pictures."""
+    wrong = (~answers.is_right).nonzero()[:, 0]
+    if not len(wrong):
+        return Section("Surest mistakes", "None: every answer was right.")
+    surest = wrong[answers.confidence[wrong].argsort(descending=True, stable=True)][:NUM_MISTAKES].tolist()
+    channels = rows.dataset.manifest.contents.channels
+    images = [grey_picture(image.numpy(), channels) for image in rows.pick(surest, batch_size)["image"]]
+    captions = [
+        f"{task.classes[answers.truth[row]]} taken for\n{task.classes[answers.predicted[row]]}, "
+        f"{answers.confidence[row]:.2f}"
+        for row in surest
+    ]
+    files = Table(
+        ("", "file", "group"), tuple((place + 1, *rows.identity[row][:2]) for place, row in enumerate(surest))
+    )
+    text = f"{len(wrong)} of {len(answers.truth)} answers are wrong. The surest of them, with their confidence:"
+    return Section("Surest mistakes", text, (Picture(scan_sheet(images, captions), "Row by row", is_scan=True),), files)
+
+
+def _table(task: Classification, answers: Answers, rows: SideRows) -> Table:
+    """One row an image."""
+    body = [
+        (*identity, task.classes[truth], task.classes[predicted], *probabilities)
+        for identity, truth, predicted, probabilities in zip(
+            rows.identity,
+            answers.truth.tolist(),
+            answers.predicted.tolist(),
+            answers.probabilities.tolist(),
+            strict=True,
+        )
+    ]
+    return Table((*COLUMNS, "truth", "predicted", *(f"probability_{name}" for name in task.classes)), tuple(body))
+
+
+_CONFUSION = "Images of each true class (row) by the answer (column), and their share of the row."
+_EACH_CLASS = "Recall: share of the images of a class that were found. Precision: share of its answers that were right."
+_CONFIDENCE = (
+    "The probability of the answer that was given. It is the model's own and is not calibrated: a model to rely on "
+    "is unsure where it is wrong."
+)

@@ -1,0 +1,90 @@
+"""What an evaluation found: the content of `metrics.json`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from glioray.data.records import Side, TaskName
+from glioray.errors import DataError, SchemaError
+from glioray.registry.bundle import Score
+
+SCHEMA_VERSION = 1
+FILE_NAME = "metrics.json"
+_HEADLINE = {
+    "classification": ("accuracy", "balanced_accuracy", "f1"),
+    "segmentation": ("dice", "median_dice", "iou"),
+}
+
+
+class Evaluation(BaseModel):
+    """Every figure with all that it takes to believe it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = SCHEMA_VERSION
+    task: TaskName
+    model: str = Field(description="the architecture")
+    outputs: tuple[str, ...] = Field(description="classes or labels, in the order of the model's outputs")
+    side: Side
+    split: str = Field(description="the line that stands beside every score")
+    leak: str | None = Field(description="the leak line of a published split, else none")
+    synthetic: bool
+    citation: str
+    rows: int
+    units: int
+    unit: str
+    data_fingerprint: str
+    trained_on_fingerprint: str
+    seed: int = Field(description="of the training")
+    interval: str = Field(description="how the intervals were made")
+    scores: tuple[Score, ...]
+    undefined: tuple[str, ...] = Field(description="figures without a single case to make them of")
+    confusion: tuple[tuple[int, ...], ...] | None = Field(description="classification: truth by prediction")
+
+    @property
+    def is_own_data(self) -> bool:
+        """Whether the data are the very ones whose train side the model learned from."""
+        return self.data_fingerprint == self.trained_on_fingerprint
+
+    @property
+    def headline(self) -> tuple[Score, ...]:
+        """The figures to say first."""
+        return tuple(score for name in _HEADLINE[self.task] for score in self.scores if score.name == name)
+
+    def score(self, name: str) -> Score:
+        """The figure of this name.
+
+        Raises:
+            KeyError: it is not defined here.
+        """
+        for score in self.scores:
+            if score.name == name:
+                return score
+        raise KeyError(name)
+
+    def save(self, folder: Path) -> None:
+        """Writes `metrics.json`; the folder is still the temporary one of its writer."""
+        (folder / FILE_NAME).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Evaluation:
+        """Reads `metrics.json`.
+
+        Raises:
+            DataError: there is none, or it is not an evaluation.
+            SchemaError: it was written by another version of glioray.
+        """
+        path = folder / FILE_NAME
+        try:
+            evaluation = cls.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+            raise DataError(f"{path}: not an evaluation of glioray ({reason}). Evaluate again.") from None
+        if evaluation.schema_version != SCHEMA_VERSION:
+            raise SchemaError(
+                f"{path}: schema version {evaluation.schema_version}; this glioray reads version {SCHEMA_VERSION}. "
+                "Evaluate again."
+            )
+        return evaluation

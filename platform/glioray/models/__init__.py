@@ -1,0 +1,1 @@
+"""The architectures, one file each; the file's name is the model's name."""

@@ -1,0 +1,86 @@
+"""What a model file gives, and how one is found by name.
+
+A file `models/NAME.py` has a docstring with its source, a frozen `Config` whose `name` is NAME, and
+`build(config, signature) -> nn.Module` that takes (B,C,H,W) to (B,K) or (B,K,H,W). Nothing else is edited.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Any, ClassVar, Literal, Protocol, cast
+
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+
+from glioray import models
+from glioray.errors import ModelError, RecipeError, did_you_mean
+
+
+class Signature(Protocol):
+    """All that a model needs of the data; `data.records.Signature` is one."""
+
+    @property
+    def in_channels(self) -> int: ...
+    @property
+    def out_channels(self) -> int: ...
+    @property
+    def image_size(self) -> int: ...
+
+
+class ModelConfig(BaseModel):
+    """Settings of one architecture; data only, it builds nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: ClassVar[Literal["classification", "segmentation"]]
+    name: str
+
+
+class ModelFile(Protocol):
+    """What every module of this package, but the underscored ones, gives."""
+
+    Config: type[ModelConfig]
+
+    def build(self, config: Any, signature: Signature) -> nn.Module: ...
+
+
+def names() -> tuple[str, ...]:
+    """Every architecture there is, in alphabetical order."""
+    found = (module.name for module in pkgutil.iter_modules(models.__path__))
+    return tuple(sorted(name for name in found if not name.startswith("_")))
+
+
+def load(name: str) -> ModelFile:
+    """The module of an architecture.
+
+    Raises:
+        RecipeError: no file has this name; the nearest is suggested.
+    """
+    if name not in names():
+        raise RecipeError(f"model.name: no architecture is called {name!r}{did_you_mean(name, names())}")
+    return cast(ModelFile, importlib.import_module(f"glioray.models.{name}"))
+
+
+def build(config: ModelConfig, signature: Signature) -> nn.Module:
+    """The network of a config, with fresh weights from torch's random state.
+
+    Raises:
+        ModelError: the image size does not fit the architecture; the text names one that does.
+    """
+    return load(config.name).build(config, signature)
+
+
+def require_multiple(image_size: int, factor: int, name: str) -> None:
+    """Refuses a size that the levels of a network cannot halve, and computes the one to pad to."""
+    if image_size % factor:
+        padded = (image_size // factor + 1) * factor
+        raise ModelError(
+            f"{name}: {image_size} px cannot be halved down to its lowest level (a multiple of {factor} can); "
+            f"prepare the data with --image-size {padded}"
+        )
+
+
+def num_parameters(model: nn.Module) -> int:
+    """Weights and biases together."""
+    return sum(parameter.numel() for parameter in model.parameters())

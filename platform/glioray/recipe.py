@@ -1,0 +1,243 @@
+"""One run as one value: what is trained, on what, how, and for how long.
+
+A recipe is data. It comes from YAML, is checked whole before anything expensive starts, and is changed by one
+mechanism: a dotted path and a value, after which everything is checked again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
+
+from glioray.data.augmentation import Augmentation
+from glioray.data.records import TaskName
+from glioray.errors import RecipeError, did_you_mean
+from glioray.models import _contract as models
+from glioray.tasks import _contract as tasks
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Data(_Section):
+    """Which shards are learned from."""
+
+    path: str = Field(min_length=1, description="folder that `glioray prepare` wrote")
+    image_size: int | None = Field(None, ge=16, le=1024, description="side in px; none takes what the shards have")
+
+
+class Optimizer(_Section):
+    """Rule of the weight updates."""
+
+    name: Literal["adam", "adamw", "sgd"] = Field("adamw", description="sgd has Nesterov momentum 0.9")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="at its highest")
+    weight_decay: float = Field(1e-4, ge=0, le=1)
+
+
+class Schedule(_Section):
+    """The learning rate over the epochs."""
+
+    name: Literal["constant", "cosine", "step"] = "cosine"
+    warmup_epochs: int = Field(0, ge=0, le=100, description="epochs of linear rise from near zero")
+    step_epochs: int = Field(10, ge=1, le=1000, description="step: epochs between two drops")
+    step_factor: float = Field(0.5, gt=0, lt=1, description="step: what the rate is multiplied by at a drop")
+
+
+class Budget(_Section):
+    """How long is trained, and in which portions."""
+
+    epochs: int = Field(12, ge=1, le=10_000)
+    batch_size: int = Field(32, ge=1, le=65_536, description="images of one update, over all workers together")
+    patience: int | None = Field(
+        None, ge=1, description="epochs without a better score before stopping; none never stops"
+    )
+
+
+class Scaling(_Section):
+    """Who does the work."""
+
+    num_workers: int = Field(1, ge=1, le=1024)
+    use_gpu: bool = False
+    cpus_per_worker: float = Field(1.0, gt=0, le=256, description="cores that Ray keeps for each worker")
+
+
+class Recipe(_Section):
+    """One run, whole."""
+
+    task: TaskName
+    data: Data
+    model: SerializeAsAny[models.ModelConfig]
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    augmentation: Augmentation = Augmentation()
+    loss: SerializeAsAny[tasks.LossConfig]
+    budget: Budget = Budget()
+    scaling: Scaling = Scaling()
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where the hardware computes it")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Recipe:
+        if self.model.task != self.task:
+            raise ValueError(
+                f"model {self.model.name!r} is for {self.model.task}, the task is {self.task}: change one of the two"
+            )
+        if self.budget.batch_size < self.scaling.num_workers:
+            raise ValueError(
+                f"budget.batch_size {self.budget.batch_size} leaves some of {self.scaling.num_workers} workers without "
+                "an image: raise it, or lower scaling.num_workers"
+            )
+        return self
+
+    @classmethod
+    def from_values(cls, values: Any, source: str = "recipe") -> Recipe:
+        """Checks nested plain values.
+
+        Raises:
+            RecipeError: names every wrong field by its path, one line each.
+        """
+        problems = _Problems(source)
+        if not isinstance(values, Mapping):
+            raise RecipeError(f"{source}: a recipe holds settings ({', '.join(cls.model_fields)}), not {values!r}")
+        sections = {"model": _model_class(values, problems), "loss": _loss_class(values)}
+        checked = dict(values)
+        for name, section in sections.items():
+            checked[name] = problems.check(section, values.get(name, {}), f"{name}.") if section else None
+        recipe = problems.check(cls, checked, "", skip=tuple(sections))
+        problems.raise_if_any()
+        return recipe  # type: ignore[return-value]
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> Recipe:
+        """The `recipe:` of a file in `search_spaces/`.
+
+        Raises:
+            RecipeError: the file is not there, is not YAML, or has a wrong field.
+        """
+        try:
+            content = yaml.safe_load(path.read_text())
+        except FileNotFoundError:
+            near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.yaml")])
+            raise RecipeError(f"{path}: no such recipe{near}") from None
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise RecipeError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+        if not isinstance(content, dict) or "recipe" not in content:
+            raise RecipeError(f"{path}: has no `recipe:` at its top; put the settings of the run below one")
+        if unknown := sorted(set(content) - {"recipe", "search"}):
+            raise RecipeError(
+                f"{path}: {unknown[0]!r} is unknown at the top{did_you_mean(unknown[0], ['recipe', 'search'])}"
+            )
+        return cls.from_values(content["recipe"], str(path))
+
+    def with_values(self, path: str, value: Any) -> Recipe:
+        """This recipe with one setting changed, checked whole.
+
+        Args:
+            path: as `optimizer.learning_rate`.
+            value: plain, as YAML would give it.
+
+        Raises:
+            RecipeError: the path leads nowhere, or the value does not fit.
+        """
+        values = self.values()
+        *sections, last = path.split(".")
+        place: Any = values
+        for depth, section in enumerate(sections):
+            if not isinstance(place.get(section), dict):
+                where = ".".join(sections[: depth + 1])
+                raise RecipeError(f"{path}: there is no section {where!r}{did_you_mean(section, place)}")
+            place = place[section]
+        if last not in place:
+            raise RecipeError(f"{path}: there is no setting {last!r}{did_you_mean(last, place)}")
+        if path == "model.name" and value != self.model.name:
+            values["model"] = {}  # another architecture has other settings: start from its defaults
+            place = values["model"]
+        place[last] = value
+        return type(self).from_values(values, f"--set {path}={value}")
+
+    def values(self) -> dict[str, Any]:
+        """Nested plain values, from which `from_values` makes an equal recipe."""
+        return self.model_dump(mode="json")
+
+    def to_yaml(self) -> str:
+        """A file that `from_yaml` reads back."""
+        return yaml.safe_dump({"recipe": self.values()}, sort_keys=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """8 hex digits of all that decides the result; where the work is done does not."""
+        decisive = self.model_copy(update={"scaling": Scaling()})
+        return hashlib.sha256(decisive.model_dump_json().encode()).hexdigest()[:8]
+
+
+class _Problems:
+    """Collects what is wrong, so that a person sees all of it at once."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.lines: list[str] = []
+
+    def check(self, section: type[BaseModel], values: Any, prefix: str, skip: tuple[str, ...] = ()) -> BaseModel | None:
+        """The checked section, or none; `skip` names fields that were reported already."""
+        try:
+            return section.model_validate(values)
+        except ValidationError as error:
+            for problem in error.errors():
+                if not (problem["loc"] and problem["loc"][0] in skip):
+                    self.lines.append(_line(section, problem, prefix))
+            return None
+
+    def raise_if_any(self) -> None:
+        if self.lines:
+            raise RecipeError("\n".join(f"{self.source}: {line}" for line in self.lines))
+
+
+def _model_class(values: Mapping[str, Any], problems: _Problems) -> type[BaseModel] | None:
+    """Config class of `model.name`, or none where the name leads nowhere, which is noted."""
+    model = values.get("model")
+    if isinstance(model, str):
+        problems.lines.append(f"model: {model!r} is refused: write it as `model: {{name: {model}}}`")
+        return None
+    if not isinstance(model, Mapping) or "name" not in model:
+        problems.lines.append(f"model.name: missing; there is: {', '.join(models.names())}")
+        return None
+    try:
+        return models.load(str(model["name"])).Config
+    except RecipeError as error:
+        problems.lines.append(str(error))
+        return None
+
+
+def _loss_class(values: Mapping[str, Any]) -> type[BaseModel] | None:
+    """Config class of the task's loss, or none where the task is not one."""
+    task = values.get("task")
+    return tasks.loss_config(task) if task in ("classification", "segmentation") else None
+
+
+def _line(section: type[BaseModel], problem: Any, prefix: str) -> str:
+    """One problem of pydantic in words: path, what was found, what would be right."""
+    loc = [str(part) for part in problem["loc"]]
+    path = prefix + ".".join(loc)
+    if problem["type"] == "extra_forbidden":
+        return f"{path}: there is no such setting{did_you_mean(loc[-1], _fields_at(section, loc[:-1]))}"
+    if problem["type"] == "missing":
+        return f"{path}: missing"
+    message: str = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error" and not loc:  # of a check across fields, whose text names them
+        return f"{prefix.rstrip('.')}: {message}" if prefix else message
+    return f"{path.rstrip('.')}: {problem['input']!r} is refused: {message[0].lower()}{message[1:]}"
+
+
+def _fields_at(section: type[BaseModel], loc: list[str]) -> list[str]:
+    """Names of the settings of the section that a path leads to."""
+    for name in loc:
+        annotation = section.model_fields[name].annotation
+        assert isinstance(annotation, type)
+        section = annotation
+    return list(section.model_fields)

@@ -1,0 +1,147 @@
+"""A trained model as a folder: `model.safetensors`, `config.json`, `MODEL_CARD.md`.
+
+Everything that is needed to answer with it stands in the folder, and nothing in it is code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from glioray.data.folder import atomic_folder
+from glioray.data.manifest import Normalization
+from glioray.data.preprocessing import Preprocessing
+from glioray.data.records import Contents, Signature
+from glioray.errors import BundleError, ModelError, RecipeError
+from glioray.models import _contract as models
+from glioray.recipe import Recipe
+from glioray.registry.card import render_card
+
+SCHEMA_VERSION = 1
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "MODEL_CARD.md"
+
+
+class Score(BaseModel):
+    """One figure with all that it takes to believe it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    value: float
+    low: float | None = Field(None, description="lower end of the 95 % interval")
+    high: float | None = Field(None, description="upper end of the 95 % interval")
+    split: str = Field(description="val or test, and which kind of split")
+    units: int = Field(description="how many patients or groups it is over")
+    unit: str = Field(description="patients or groups")
+    seed: int
+
+
+class BundleConfig(BaseModel):
+    """All of a bundle but its weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = SCHEMA_VERSION
+    recipe: dict[str, Any]
+    signature: Signature
+    contents: Contents
+    preprocessing: Preprocessing
+    normalization: Normalization
+    data_fingerprint: str
+    leak: str | None = Field(description="the leak line of a published split, else none")
+    epoch: int = Field(description="the epoch that validation chose, from 1")
+    scores: tuple[Score, ...] = ()
+    versions: dict[str, str]
+
+    @property
+    def model(self) -> models.ModelConfig:
+        """Settings of the architecture."""
+        return Recipe.from_values(self.recipe, "bundle").model
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """A trained model and all that it takes to answer with it; weights are float32 on the CPU."""
+
+    config: BundleConfig
+    weights: Mapping[str, Tensor]
+
+    def build(self) -> nn.Module:
+        """The network with its weights, in eval mode.
+
+        Raises:
+            BundleError: the weights are not those of the architecture that the config names.
+        """
+        try:
+            model = models.build(self.config.model, self.config.signature)
+            model.load_state_dict(dict(self.weights))
+        except (RuntimeError, ModelError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise BundleError(f"weights do not fit {self.config.model.name!r}: {reason}") from None
+        return model.eval()
+
+    def with_scores(self, scores: tuple[Score, ...]) -> ModelBundle:
+        """The same model with other figures in its config and on its card."""
+        return replace(self, config=self.config.model_copy(update={"scores": scores}))
+
+    def save(self, folder: Path) -> None:
+        """Writes the folder whole or not at all; an older one there is replaced."""
+        with atomic_folder(folder) as partial:
+            weights = {name: tensor.contiguous() for name, tensor in self.weights.items()}
+            safetensors.torch.save_file(weights, partial / WEIGHTS)
+            (partial / CONFIG).write_text(self.config.model_dump_json(indent=2) + "\n")
+            (partial / CARD).write_text(render_card(self.config))
+
+    @classmethod
+    def load(cls, folder: Path) -> ModelBundle:
+        """Reads a folder that `save` wrote.
+
+        Raises:
+            BundleError: a file is missing, damaged, or of another version.
+        """
+        config = _read_config(folder / CONFIG)
+        try:
+            weights = safetensors.torch.load_file(folder / WEIGHTS)
+        except FileNotFoundError:
+            raise BundleError(f"{folder / WEIGHTS}: no such file; the bundle is not whole, publish it again") from None
+        except (SafetensorError, OSError) as error:
+            raise BundleError(f"{folder / WEIGHTS}: damaged ({error}); publish the bundle again") from None
+        return cls(config, weights)
+
+
+def versions() -> dict[str, str]:
+    """What made this bundle."""
+    import glioray
+
+    return {"glioray": glioray.__version__, "torch": torch.__version__}
+
+
+def _read_config(path: Path) -> BundleConfig:
+    if not path.is_file():
+        raise BundleError(f"{path}: no such file; {path.parent} is not a bundle of glioray")
+    try:
+        content = json.loads(path.read_text())
+        version = content.get("schema_version") if isinstance(content, dict) else None
+        if version != SCHEMA_VERSION:
+            raise BundleError(
+                f"{path}: bundle of schema version {version!r}; this glioray reads version {SCHEMA_VERSION}. "
+                "Publish it again from its run."
+            )
+        config = BundleConfig.model_validate(content)
+        Recipe.from_values(config.recipe, str(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleError(f"{path}: {where}: {first['msg']}; publish the bundle again") from None
+    except (ValueError, OSError, RecipeError) as error:
+        raise BundleError(f"{path}: damaged ({error}); publish the bundle again") from None
+    return config

@@ -1,0 +1,54 @@
+"""A bundle by whatever names it: a run's folder, its own folder, or a name of the registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from glioray.errors import BundleError, RegistryError
+from glioray.registry.bundle import CONFIG, ModelBundle, Score
+from glioray.registry.store import Store
+
+
+@dataclass(frozen=True)
+class Located:
+    """A bundle, the folder that it lies in if there is one, and where its evaluation belongs."""
+
+    bundle: ModelBundle
+    path: Path | None
+    evaluation_folder: Path
+
+    @property
+    def folder(self) -> Path:
+        """The bundle's folder.
+
+        Raises:
+            BundleError: it came from a registry, where nothing is changed.
+        """
+        if self.path is None:
+            raise BundleError("a published model cannot be published again; name the run that it came from")
+        return self.path
+
+    def keep_scores(self, scores: tuple[Score, ...], belongs: bool) -> None:
+        """Writes scores into a bundle that is not published yet, if they are of its own test split."""
+        if belongs and self.path is not None:
+            self.bundle.with_scores(scores).save(self.path)
+
+
+def locate(reference: str, registry: str) -> Located:
+    """Finds a bundle.
+
+    Raises:
+        BundleError: a folder of that name holds no bundle.
+        RegistryError: no folder and no published model has that name.
+    """
+    place = Path(reference)
+    if place.is_dir():
+        for folder, evaluation in ((place / "bundle", place / "evaluation"), (place, place.parent / "evaluation")):
+            if (folder / CONFIG).exists():
+                return Located(ModelBundle.load(folder), folder, evaluation)
+        raise BundleError(f"{reference}: holds no bundle; is its training complete? Run the same `glioray train` again")
+    if "/" in reference:
+        raise RegistryError(f"{reference}: no such folder")
+    published, bundle = Store(registry).load(reference)
+    return Located(bundle, None, Path("evaluations") / str(published))

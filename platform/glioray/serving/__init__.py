@@ -1,0 +1,1 @@
+"""Published models behind an HTTP address."""

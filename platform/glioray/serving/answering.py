@@ -1,0 +1,104 @@
+"""What a replica does with a batch of requests: files to images, one pass, pixels to small replies. No Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glioray.errors import GliorayError
+from glioray.serving import drawing
+from glioray.serving.predictor import Classified, Predictor, PreparedSlice, Segmented
+from glioray.serving.problems import Problem, problem_of
+from glioray.serving.upload import Upload
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted beside the answer itself, as PNG."""
+
+    picture: bool = False
+    overlay: bool = False
+
+
+@dataclass(frozen=True)
+class Labeled:
+    """A label map as runs, which are small enough to cross to the process that speaks HTTP."""
+
+    pixels: dict[str, int]
+    shape: tuple[int, int]
+    values: list[int]
+    counts: list[int]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer, and the pictures that were wished for."""
+
+    answer: Classified | Labeled
+    picture: bytes | None = None
+    overlay: bytes | None = None
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A prepared image, and the raw one in grey where it will be drawn."""
+
+    prepared: PreparedSlice
+    grey: NDArray[np.uint8] | None
+    wish: Wish
+
+
+def answer_all(predictor: Predictor, uploads: Sequence[Upload], wishes: Sequence[Wish]) -> list[Reply | Problem]:
+    """Answers in the order of the uploads; one that cannot be read is a problem and hinders no other.
+
+    A problem is a value: raised in a replica, it would fill the log with stack traces of what a client did.
+    """
+    questions = [_ask(predictor, upload, wish) for upload, wish in zip(uploads, wishes, strict=True)]
+    good = [question for question in questions if isinstance(question, _Question)]
+    replies = iter(_reply(predictor, good) if good else ())
+    return [next(replies) if isinstance(question, _Question) else question for question in questions]
+
+
+def _ask(predictor: Predictor, upload: Upload, wish: Wish) -> _Question | Problem:
+    try:
+        raw = predictor.decode(upload.content, upload.name)
+        prepared = predictor.prepare(raw)
+    except GliorayError as error:
+        return problem_of(error)
+    is_drawn = wish.picture or wish.overlay
+    grey = drawing.grey_picture(raw, predictor.config.contents.channels) if is_drawn else None
+    return _Question(prepared, grey, wish)
+
+
+def _reply(predictor: Predictor, questions: Sequence[_Question]) -> list[Reply]:
+    """The replies of one pass through the network."""
+    slices = [question.prepared for question in questions]
+    if predictor.config.contents.task == "classification":
+        classified = predictor.classify_batch(slices)
+        return [Reply(answer, _picture(question)) for answer, question in zip(classified, questions, strict=True)]
+    segmented = predictor.segment_batch(slices)
+    labels = predictor.config.contents.labels
+    return [
+        Reply(_labeled(answer), _picture(question), _overlay(answer, question, labels))
+        for answer, question in zip(segmented, questions, strict=True)
+    ]
+
+
+def _labeled(answer: Segmented) -> Labeled:
+    height, width = answer.mask.shape
+    return Labeled(answer.pixels, (height, width), *drawing.runs(answer.mask))
+
+
+def _picture(question: _Question) -> bytes | None:
+    if question.grey is None or not question.wish.picture:
+        return None
+    return drawing.png(question.grey)
+
+
+def _overlay(answer: Segmented, question: _Question, labels: dict[str, int]) -> bytes | None:
+    if question.grey is None or not question.wish.overlay:
+        return None
+    return drawing.png(drawing.overlay(question.grey, answer.mask, labels))

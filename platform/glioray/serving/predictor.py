@@ -1,0 +1,156 @@
+"""From a file's bytes to an answer: the one path of the service, of evaluation and of the demo. No Ray.
+
+N images, C channels, K outputs, H x W raw pixels, S x S prepared ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from glioray.data.image_file import NPY_MAGIC, decode_image, decode_slice
+from glioray.data.preprocessing import Frame, Preprocessing, normalize, prepare_volume, restore_mask
+from glioray.errors import ModelError
+from glioray.recipe import Recipe
+from glioray.registry.bundle import BundleConfig, ModelBundle
+from glioray.tasks import _contract as tasks
+from glioray.tasks.segmentation import Segmentation
+
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class PreparedSlice:
+    """One image as the model sees it: (C,S,S) uint8, and where in the raw picture it lay."""
+
+    image: NDArray[np.uint8]
+    frame: Frame
+
+
+@dataclass(frozen=True)
+class Classified:
+    """The most probable class, and the probability of every one, in the order of the model's outputs."""
+
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """A label map (H,W) uint8 in the raw picture's grid, 0 for no label, and the pixels of each label."""
+
+    mask: NDArray[np.uint8]
+    pixels: dict[str, int]
+
+    @property
+    def areas(self) -> dict[str, float]:
+        """Share of the raw picture's pixels that each label has."""
+        return {name: count / self.mask.size for name, count in self.pixels.items()}
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A network in eval mode with all that it takes to answer with it."""
+
+    network: nn.Module
+    config: BundleConfig
+    task: tasks.Task
+    device: torch.device
+    precision: Precision = "fp32"
+
+    @classmethod
+    def load(cls, bundle: ModelBundle, device: str | torch.device = "cpu", precision: Precision = "fp32") -> Predictor:
+        """Of a bundle, its network on the device."""
+        recipe = Recipe.from_values(bundle.config.recipe, "bundle")
+        task = tasks.build(bundle.config.contents, recipe.loss, num_patients=1)
+        place = torch.device(device)
+        network = bundle.build().to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return cls(network, bundle.config, task, place, precision)
+
+    def decode(self, content: bytes, name: str) -> NDArray[Any]:
+        """(C,H,W) of a file, grey where the model takes one channel.
+
+        Raises:
+            UnreadableError: no picture of a known format, or a damaged one.
+        """
+        if self.config.signature.in_channels == 1 and not content.startswith(NPY_MAGIC):
+            return decode_image(content, name)
+        return decode_slice(content, name)
+
+    def prepare(self, raw: NDArray[Any]) -> PreparedSlice:
+        """One raw image (C,H,W), prepared as the training images were.
+
+        A uint8 slice for segmentation is taken as already scaled: it carries the scale of its volume.
+
+        Raises:
+            ModelError: the number of channels is not the model's, or the pixels have another scale.
+            DataError: the pixels cannot be prepared.
+        """
+        self._require_channels(raw)
+        prepared = prepare_volume(raw[None], self._preprocessing(raw.dtype))
+        return PreparedSlice(prepared.image[0], prepared.frame)
+
+    @torch.inference_mode()
+    def predict(self, images: Tensor) -> Tensor:
+        """Probabilities (N,K) or (N,K,S,S), float32 on the CPU, of prepared images (N,C,S,S) uint8."""
+        pixels = normalize(images.to(self.device), self.config.normalization)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            logits = self.network(pixels.contiguous(memory_format=torch.channels_last))
+        return self.task.probabilities(logits).float().cpu()
+
+    def classify(self, raw: NDArray[Any]) -> Classified:
+        """The class of one raw image (C,H,W); raises as `prepare`."""
+        return self.classify_batch([self.prepare(raw)])[0]
+
+    def segment(self, raw: NDArray[Any]) -> Segmented:
+        """The label of every pixel of one raw image (C,H,W); raises as `prepare`."""
+        return self.segment_batch([self.prepare(raw)])[0]
+
+    def classify_batch(self, slices: Sequence[PreparedSlice]) -> list[Classified]:
+        """The class of each; the same as one by one but for float32 rounding."""
+        classes = self.config.contents.classes
+        answers = []
+        for row in self.predict(_stack(slices)):
+            best = int(row.argmax())
+            probabilities = dict(zip(classes, row.tolist(), strict=True))
+            answers.append(Classified(classes[best], float(row[best]), probabilities))
+        return answers
+
+    def segment_batch(self, slices: Sequence[PreparedSlice]) -> list[Segmented]:
+        """The label map of each, back in its raw picture's grid."""
+        labels = cast(Segmentation, self.task).label_map(self.predict(_stack(slices))).numpy()
+        return [self._segmented(mask, prepared.frame) for mask, prepared in zip(labels, slices, strict=True)]
+
+    def _segmented(self, mask: NDArray[np.uint8], frame: Frame) -> Segmented:
+        restored = restore_mask(mask, frame)
+        counts = np.bincount(restored.ravel(), minlength=256)
+        return Segmented(restored, {name: int(counts[value]) for name, value in self.config.contents.labels.items()})
+
+    def _preprocessing(self, dtype: np.dtype[Any]) -> Preprocessing:
+        """The bundle's, with the scaling that these pixels still need."""
+        preprocessing = self.config.preprocessing
+        if self.config.contents.task == "segmentation" and dtype == np.uint8:
+            return preprocessing.model_copy(update={"intensity": "as_is"})
+        if preprocessing.intensity == "as_is" and dtype != np.uint8:
+            raise ModelError(f"the model was trained on 8-bit pixels, these are {dtype}: scale them to 0..255, uint8")
+        return preprocessing
+
+    def _require_channels(self, raw: NDArray[Any]) -> None:
+        channels = self.config.contents.channels
+        if raw.ndim != 3 or raw.shape[0] != len(channels):
+            found = f"{raw.shape[0]} channels" if raw.ndim == 3 else f"shape {raw.shape}"
+            raise ModelError(
+                f"the model takes {len(channels)} channels ({', '.join(channels)}), the image has {found}: "
+                "send them as one TIFF with a page for each, or as .npy (channels, height, width)"
+            )
+
+
+def _stack(slices: Sequence[PreparedSlice]) -> Tensor:
+    return torch.from_numpy(np.stack([prepared.image for prepared in slices]))

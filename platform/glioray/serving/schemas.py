@@ -1,0 +1,124 @@
+"""What the API answers, as OpenAPI shows it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from glioray.data.records import TaskName
+from glioray.registry.bundle import BundleConfig, Score
+from glioray.registry.card import NOT_A_DEVICE
+from glioray.registry.store import Published
+from glioray.serving.drawing import colors_of
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelInfo(_Frozen):
+    """A served model: what it answers, what it learned from, how good it is."""
+
+    name: str
+    version: int
+    aliases: tuple[str, ...]
+    task: TaskName
+    architecture: str
+    channels: tuple[str, ...] = Field(description="what an image must hold, in this order")
+    image_size: int = Field(description="px that an image is scaled to; send it in any size")
+    classes: tuple[str, ...] = ()
+    labels: dict[str, int] = Field({}, description="segmentation: the value of each label in the mask")
+    regions: dict[str, tuple[str, ...]] = Field({}, description="segmentation: labels that count together")
+    colors: dict[str, str] = Field({}, description="segmentation: how each label is drawn")
+    scores: tuple[Score, ...]
+    data_fingerprint: str
+    leak: str | None = Field(description="how many test images have a copy in training, of a published split")
+    synthetic: bool = Field(description="learned from a phantom, not from patients")
+    notice: str
+
+    @property
+    def reference(self) -> str:
+        """NAME@VERSION, which always means the same bundle."""
+        return f"{self.name}@{self.version}"
+
+    @classmethod
+    def of(cls, published: Published, config: BundleConfig) -> ModelInfo:
+        """Of a version in the registry."""
+        contents = config.contents
+        return cls(
+            name=published.name,
+            version=published.version,
+            aliases=published.aliases,
+            task=contents.task,
+            architecture=config.model.name,
+            channels=contents.channels,
+            image_size=config.signature.image_size,
+            classes=contents.classes,
+            labels=contents.labels,
+            regions=contents.regions,
+            colors=colors_of(contents.labels),
+            scores=config.scores,
+            data_fingerprint=config.data_fingerprint,
+            leak=config.leak,
+            synthetic=contents.synthetic,
+            notice=notice(contents.synthetic),
+        )
+
+
+class Models(_Frozen):
+    """Every served model."""
+
+    models: tuple[ModelInfo, ...]
+
+
+class Readiness(_Frozen):
+    """Whether every model answers."""
+
+    ready: bool
+    models: dict[str, bool]
+
+
+class _Answer(_Frozen):
+    model: str
+    version: int
+    elapsed_ms: float
+    notice: str
+    picture: str | None = Field(None, description="with `picture=true`: the slice in grey, a PNG as data URI")
+
+
+class ClassifyAnswer(_Answer):
+    """The class of one image."""
+
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+
+
+class LabelArea(_Frozen):
+    """How much of the image a label covers."""
+
+    value: int = Field(description="its value in the mask")
+    pixels: int
+    area_share: float = Field(description="of all pixels of the image, 0..1")
+
+
+class Mask(_Frozen):
+    """A label map as runs of equal pixels, row after row from the top left; the counts add up to the pixels.
+
+    In numpy: `np.repeat(values, counts).reshape(shape)`.
+    """
+
+    shape: tuple[int, int] = Field(description="height and width of the image that was sent")
+    values: list[int]
+    counts: list[int]
+
+
+class SegmentAnswer(_Answer):
+    """The labels of one slice."""
+
+    labels: dict[str, LabelArea]
+    mask: Mask
+
+
+def notice(synthetic: bool) -> str:
+    """What stands in every answer."""
+    return f"{NOT_A_DEVICE} SYNTHETIC: learned from a phantom, not from patients." if synthetic else NOT_A_DEVICE

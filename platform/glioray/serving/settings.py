@@ -1,0 +1,79 @@
+"""What is served, from where, and how much of it at once; the `args:` of a file in `serve/`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from glioray.errors import ServingError, did_you_mean
+
+IMPORT_PATH = "glioray.serving.app:build"
+
+
+class ServeArgs(BaseModel):
+    """Settings of the service; data only."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    registry: str = Field("registry", min_length=1, description="address that `glioray publish` published to")
+    models: tuple[str, ...] = Field(
+        (), description="NAME, NAME@ALIAS or NAME@VERSION; none serves the latest version of every name"
+    )
+    replicas: int = Field(1, ge=1, le=256, description="processes that answer for each model")
+    threads: int = Field(1, ge=1, le=256, description="cores that one replica computes on")
+    cpus_per_replica: float = Field(
+        0, ge=0, le=256, description="cores that Ray keeps for each replica; 0 lets all share what there is"
+    )
+    max_batch_size: int = Field(16, ge=1, le=1024, description="images of one pass through the network")
+    batch_wait_ms: float = Field(0, ge=0, le=1000, description="how long a pass waits for more images")
+    max_queued_requests: int = Field(
+        64, ge=1, le=100_000, description="requests that wait for a model; one more is told to come back"
+    )
+    retry_after_s: int = Field(1, ge=1, le=3600, description="when a refused request may come back")
+    request_timeout_s: float = Field(30, gt=0, le=3600, description="how long a model may take to answer")
+    max_body_mb: float = Field(25, gt=0, le=1024, description="largest body that is read, in 10^6 bytes")
+
+    @property
+    def max_body_bytes(self) -> int:
+        """Largest body that is read."""
+        return int(self.max_body_mb * 1e6)
+
+    @classmethod
+    def from_yaml(cls, path: Path, **instead: Any) -> ServeArgs:
+        """The `args:` of our application in a file of `serve/`, some of them replaced.
+
+        Raises:
+            ServingError: the file is not there or serves something else, or a setting is wrong; each is named.
+        """
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.yaml")])
+            raise ServingError(f"{path}: no such file{near}") from None
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ServingError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+        try:
+            return cls.model_validate({**_args_of(content, path), **instead})
+        except ValidationError as error:
+            lines = [f"{path}: args.{_line(problem, cls)}" for problem in error.errors()]
+            raise ServingError("\n".join(lines)) from None
+
+
+def _args_of(content: Any, path: Path) -> dict[str, Any]:
+    applications = content.get("applications") if isinstance(content, dict) else None
+    for application in applications if isinstance(applications, list) else ():
+        if isinstance(application, dict) and application.get("import_path") == IMPORT_PATH:
+            args: dict[str, Any] = application.get("args") or {}
+            return args
+    raise ServingError(f"{path}: has no application with import_path {IMPORT_PATH!r}; see serve/local.yaml")
+
+
+def _line(problem: Any, settings: type[BaseModel]) -> str:
+    path = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{path}: there is no such setting{did_you_mean(path, settings.model_fields)}"
+    message = problem["msg"]
+    return f"{path}: {problem['input']!r} is refused: {message[0].lower()}{message[1:]}"

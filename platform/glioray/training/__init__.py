@@ -1,0 +1,1 @@
+"""The loop that every worker runs (plain torch), and the worker that Ray Train starts."""

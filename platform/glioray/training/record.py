@@ -1,0 +1,92 @@
+"""The run folder that explains itself: recipe, metrics, curves, and the bundle of the best epoch."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import safetensors.torch
+from matplotlib.figure import Figure
+
+from glioray.data.prepared import PreparedDataset
+from glioray.errors import RecipeError
+from glioray.recipe import Recipe
+from glioray.registry.bundle import BundleConfig, ModelBundle, versions
+from glioray.training.state import MODEL
+
+RECIPE, METRICS, CURVES, BUNDLE = "recipe.yaml", "metrics.csv", "curves.png", "bundle"
+History = list[dict[str, float]]
+
+
+def open_run(folder: Path, recipe: Recipe) -> None:
+    """Makes the folder, or finds it to be of the same recipe.
+
+    Raises:
+        RecipeError: another recipe was trained there.
+    """
+    place = folder / RECIPE
+    if place.exists() and Recipe.from_yaml(place).fingerprint != recipe.fingerprint:
+        raise RecipeError(f"{folder}: holds a run of another recipe; choose another --name, or remove the folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_at_once(place, recipe.to_yaml().encode())
+
+
+def write_history(folder: Path, history: History) -> None:
+    """`metrics.csv`, one line an epoch, and `curves.png`."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(history[-1]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_at_once(folder / METRICS, text.getvalue().encode())
+    write_at_once(folder / CURVES, draw_curves(history))
+
+
+def write_bundle(folder: Path, recipe: Recipe, data: PreparedDataset, checkpoint: Path, epoch: int) -> Path:
+    """The bundle of a checkpoint, as `folder/bundle`."""
+    manifest = data.manifest
+    config = BundleConfig(
+        recipe=recipe.values(),
+        signature=data.signature,
+        contents=manifest.contents,
+        preprocessing=manifest.settings.preprocessing,
+        normalization=manifest.normalization,
+        data_fingerprint=manifest.fingerprint,
+        leak=str(manifest.leak) if manifest.leak else None,
+        epoch=epoch,
+        versions=versions(),
+    )
+    ModelBundle(config, safetensors.torch.load_file(checkpoint / MODEL)).save(folder / BUNDLE)
+    return folder / BUNDLE
+
+
+def draw_curves(history: History) -> bytes:
+    """PNG: the losses of train and val, and the score with its best epoch."""
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    losses, scores = figure.subplots(1, 2)
+    epochs = [row["epoch"] for row in history]
+    losses.plot(epochs, [row["loss"] for row in history], label="train", color="#4c78a8")
+    losses.plot(epochs, [row["val/loss"] for row in history], label="val", color="#e45756")
+    losses.set(xlabel="epoch", ylabel="loss", title="Loss")
+    losses.legend(frameon=False)
+    scores.plot(epochs, [row["score"] for row in history], color="#54a24b")
+    best = history[int(history[-1]["best_epoch"]) - 1]
+    scores.axvline(best["epoch"], color="#999999", linestyle=":", linewidth=1)
+    scores.set(
+        xlabel="epoch",
+        ylabel="score",
+        title=f"Score on val: best {best['score']:.3f} in epoch {best['epoch']:.0f}",
+    )
+    for axes in (losses, scores):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=120)
+    return content.getvalue()
+
+
+def write_at_once(path: Path, content: bytes) -> None:
+    """A reader sees the old file or the new, never a half."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)

@@ -1,0 +1,100 @@
+"""What a run has come to: weights, optimizer, epoch, history; saved and read back without pickle.
+
+Random states are not in it: every epoch seeds its own from (seed, epoch, rank), so that an epoch that is run again
+after a kill is the same epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from glioray.errors import BundleError
+from glioray.recipe import Optimizer, Recipe
+
+MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.pt", "state.json"
+
+
+@dataclass
+class TrainState:
+    """Everything that the next epoch depends on; `history` has one row of metrics an epoch."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are done."""
+        return len(self.history)
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of the highest score, the earliest of equals; 0 before the first."""
+        return int(self.history[-1]["best_epoch"]) if self.history else 0
+
+    def add(self, metrics: dict[str, float]) -> dict[str, float]:
+        """Ends an epoch; gives its row, with `epoch` and `best_epoch` filled in.
+
+        A score that is not a number, as of a val side that shows no label, is worse than every number.
+        """
+        epoch = self.epoch + 1
+        best = self.history[self.best_epoch - 1]["score"] if self.history else -math.inf
+        score = -math.inf if math.isnan(metrics["score"]) else metrics["score"]
+        is_best = not self.history or score > best
+        row = {"epoch": epoch, **metrics, "score": score, "best_epoch": epoch if is_best else self.best_epoch}
+        self.history.append(row)
+        return row
+
+    def is_over(self, recipe: Recipe) -> bool:
+        """Whether the budget is spent or the patience lost."""
+        patience = recipe.budget.patience
+        waited = self.epoch - self.best_epoch
+        return self.epoch >= recipe.budget.epochs or (patience is not None and waited >= patience)
+
+    def save(self, folder: Path) -> None:
+        """Writes three files into an empty folder."""
+        safetensors.torch.save_file(contiguous_weights(self.model), folder / MODEL)
+        torch.save(self.optimizer.state_dict(), folder / OPTIMIZER)
+        (folder / STATE).write_text(json.dumps({"history": self.history}) + "\n")
+
+    def load(self, folder: Path) -> None:
+        """Goes on from a checkpoint.
+
+        Raises:
+            BundleError: the checkpoint is damaged.
+        """
+        try:
+            self.model.load_state_dict(safetensors.torch.load_file(folder / MODEL))
+            self.optimizer.load_state_dict(torch.load(folder / OPTIMIZER, weights_only=True, map_location="cpu"))
+            self.history = read_history(folder)
+        except Exception as error:
+            raise BundleError(
+                f"{folder}: a damaged checkpoint ({error}); remove it to go on from the one before"
+            ) from error
+
+
+def read_history(folder: Path) -> list[dict[str, float]]:
+    """One row of metrics an epoch, from a checkpoint."""
+    history: list[dict[str, float]] = json.loads((folder / STATE).read_text())["history"]
+    return history
+
+
+def contiguous_weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """All parameters and buffers as safetensors can hold them: on the CPU, in row-major order."""
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+
+
+def build_optimizer(model: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
+    """The optimizer that a recipe names."""
+    weights, rate, decay = model.parameters(), settings.learning_rate, settings.weight_decay
+    if settings.name == "sgd":
+        return torch.optim.SGD(weights, lr=rate, weight_decay=decay, momentum=0.9, nesterov=True)
+    kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
+    return kind(weights, lr=rate, weight_decay=decay)

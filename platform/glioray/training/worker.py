@@ -1,0 +1,141 @@
+"""What differs between the places where the loop runs, and the worker that needs no Ray.
+
+The loop never asks which worker it has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from glioray.data.prepared import PreparedDataset, iterate_batches, load_side
+from glioray.training.epoch import Batch
+
+Metrics = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is: within an epoch (`metrics` none), or at the end of one."""
+
+    epoch: int
+    epochs: int
+    rows: int
+    rows_of_epoch: int
+    loss: float
+    metrics: Metrics | None = None
+
+
+def ignore_progress(progress: Progress) -> None:
+    """For a caller who does not watch."""
+
+
+class Worker(Protocol):
+    """One of the processes that train together."""
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+    def train_batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
+        """This worker's share of the train side, in the order of this epoch; a smaller last batch is dropped."""
+
+    def validation_batches(self, batch_size: int) -> Iterator[Batch]:
+        """This worker's part of the val side; all parts together are each row once."""
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """The model on the device, its gradients averaged over the workers."""
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Elementwise sum over all workers; all must call it."""
+
+    def show(self, progress: Progress) -> None:
+        """Tells a person; may drop what comes too fast."""
+
+    def report(self, metrics: Metrics, epoch: int, checkpoint: Path | None) -> None:
+        """Keeps the best and the last checkpoint; all workers must call it, only rank 0 has one."""
+
+    def resume_from(self) -> contextlib.AbstractContextManager[Path | None]:
+        """The newest checkpoint as a folder, or none."""
+
+
+@dataclass
+class LocalWorker:
+    """One process without Ray, for tests, notebooks and benchmarks; the train side is held in memory."""
+
+    data: PreparedDataset
+    folder: Path
+    seed: int
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    on_progress: Callable[[Progress], None] = ignore_progress
+    rank: int = 0
+    world_size: int = 1
+
+    def __post_init__(self) -> None:
+        self._rows = load_side(self.data.folder, self.data.manifest, "train")
+
+    def train_batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
+        """A new order of all rows each epoch, decided by (seed, epoch)."""
+        generator = torch.Generator().manual_seed(epoch_seed(self.seed, epoch, self.rank))
+        order = torch.randperm(len(self._rows["image"]), generator=generator)
+        for start in range(0, len(order) - batch_size + 1, batch_size):
+            index = order[start : start + batch_size]
+            yield {name: values[index].to(self.device) for name, values in self._rows.items()}
+
+    def validation_batches(self, batch_size: int) -> Iterator[Batch]:
+        """All rows, in the order of the shards."""
+        for batch in iterate_batches(self.data.folder, self.data.manifest, "val", batch_size):
+            yield {name: values.to(self.device) for name, values in batch.items()}
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """The model on the device."""
+        return model.to(self.device)
+
+    def sum(self, values: Tensor) -> Tensor:
+        """There is nobody to add."""
+        return values
+
+    def show(self, progress: Progress) -> None:
+        """Hands it on."""
+        self.on_progress(progress)
+
+    def report(self, metrics: Metrics, epoch: int, checkpoint: Path | None) -> None:
+        """Copies the checkpoint beside the others, then removes all but the best and the last."""
+        assert checkpoint is not None
+        kept = self.folder / checkpoint_name(epoch)
+        partial = kept.with_name(f".{kept.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(checkpoint, partial)
+        shutil.rmtree(kept, ignore_errors=True)
+        partial.rename(kept)
+        keep = {epoch, int(metrics["best_epoch"])}
+        for old in checkpoints(self.folder):
+            if int(old.name.removeprefix("checkpoint_")) not in keep:
+                shutil.rmtree(old)
+
+    @contextlib.contextmanager
+    def resume_from(self) -> Iterator[Path | None]:
+        """The checkpoint of the highest epoch."""
+        yield next(reversed(checkpoints(self.folder)), None)
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of a run, by epoch."""
+    return sorted(folder.glob("checkpoint_[0-9]*"))
+
+
+def checkpoint_name(epoch: int) -> str:
+    """Folder of an epoch's checkpoint; sorts by epoch."""
+    return f"checkpoint_{epoch:05d}"
+
+
+def epoch_seed(seed: int, epoch: int, rank: int) -> int:
+    """Another random stream for every epoch and worker, the same whenever the epoch is run again."""
+    return ((seed * 1_000_003 + epoch) * 1_009 + rank) % 2**31

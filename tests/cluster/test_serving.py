@@ -1,0 +1,158 @@
+"""The service for real: Ray Serve, HTTP, and bundles from a registry.
+
+Must start Ray: batching, the hop from ingress to model and a body that is refused while it arrives exist only there.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from glioray.data.manifest import Normalization
+from glioray.data.preprocessing import Preprocessing
+from glioray.data.records import Contents, Signature
+from glioray.models import _contract as models
+from glioray.recipe import Recipe
+from glioray.registry.bundle import BundleConfig, ModelBundle
+from glioray.registry.store import Store
+from glioray.serving.predictor import Predictor
+from glioray.serving.run import serving
+from glioray.serving.settings import ServeArgs
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+MODELS = {
+    "kinds": (
+        Contents(task="classification", channels=("grey",), classes=("glioma", "notumor"), citation="a test"),
+        {"name": "custom_cnn"},
+        Preprocessing(image_size=80, crop_head=True, intensity="percentile"),
+    ),
+    "regions": (
+        Contents(task="segmentation", channels=("t1", "flair"), labels={"edema": 2}, citation="a test"),
+        {"name": "classic_unet", "base_filters": 2, "depth": 2},
+        Preprocessing(image_size=32, crop_head=False, intensity="percentile"),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder: Path = tmp_path_factory.mktemp("serving")
+    for name in MODELS:
+        bundle(name).save(folder / name)
+        Store(str(folder / "registry")).publish(folder / name, name)
+    return str(folder / "registry")
+
+
+@pytest.fixture(scope="module")
+def client(registry: str) -> Iterator[httpx.Client]:
+    args = ServeArgs(registry=registry, max_body_mb=0.2)
+    with serving(args, "127.0.0.1", free_port()) as url, httpx.Client(base_url=url, timeout=60) as client:
+        yield client
+
+
+def test_every_published_model_is_ready(client):
+    assert client.get("/readyz").json() == {"ready": True, "models": {"kinds@1": True, "regions@1": True}}
+
+
+def test_a_picture_is_answered_as_the_predictor_answers_it(client):
+    expected = Predictor.load(bundle("kinds")).classify(picture())
+
+    answer = client.post("/v1/classify", files={"file": ("scan.png", png(picture()))}).json()
+
+    assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=1e-6)
+    assert answer["label"] == expected.label
+
+
+def test_a_slice_is_segmented_as_the_predictor_segments_it(client):
+    raw = np.stack([picture(1)[0], picture(2)[0]])
+    stream = io.BytesIO()
+    np.save(stream, raw)
+
+    mask = client.post("/v1/segment", content=stream.getvalue()).json()["mask"]
+
+    unfolded = np.repeat(mask["values"], mask["counts"]).reshape(mask["shape"])
+    assert set(mask["values"]) == {0, 2}
+    np.testing.assert_array_equal(unfolded, Predictor.load(bundle("regions")).segment(raw).mask)
+
+
+def test_answers_of_a_full_batch_go_to_those_who_asked(client):
+    raws = [picture(seed) for seed in range(24)]
+    predictor = Predictor.load(bundle("kinds"))
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda raw: client.post("/v1/classify", content=png(raw)).json(), raws))
+
+    for raw, answer in zip(raws, answers, strict=True):
+        assert answer["probabilities"] == pytest.approx(predictor.classify(raw).probabilities, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "status"),
+    [
+        ("/v1/classify?model=kind", b"\x89PNG\r\n\x1a\n", 404),
+        ("/v1/classify", b"plain text", 415),
+        ("/v1/classify", bytes(300_000), 413),
+        ("/v1/classify", b"\x89PNG\r\n\x1a\n and then nothing", 400),
+        ("/v1/segment", None, 422),
+    ],
+)
+def test_a_bad_request_is_a_problem(client, path, content, status):
+    response = client.post(path, content=content or png(picture()))
+
+    assert response.status_code == response.json()["status"] == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "Traceback" not in response.text
+
+
+def bundle(name: str) -> ModelBundle:
+    torch.manual_seed(0)
+    contents, model, preprocessing = MODELS[name]
+    recipe = Recipe.from_values({"task": contents.task, "data": {"path": "x"}, "model": model, "loss": {}})
+    channels = len(contents.channels)
+    signature = Signature(channels, len(contents.outputs), preprocessing.image_size)
+    config = BundleConfig(
+        recipe=recipe.values(),
+        signature=signature,
+        contents=contents,
+        preprocessing=preprocessing,
+        normalization=Normalization(mean=(60.0,) * channels, std=(50.0,) * channels),
+        data_fingerprint="0123456789ab",
+        leak=None,
+        epoch=1,
+        versions={},
+    )
+    weights = models.build(recipe.model, signature).state_dict()
+    if contents.task == "segmentation":
+        # Fresh biases drown the image; without them its pixels decide, and each sign comes up.
+        weights = {k: torch.zeros_like(v) if k.endswith("bias") else 3 * v for k, v in weights.items()}
+    return ModelBundle(config, weights)
+
+
+def picture(seed: int = 0) -> np.ndarray:
+    rows, columns = np.mgrid[:60, :50]
+    disk = np.hypot(rows - 30, columns - 25) < 20
+    return (np.random.default_rng(seed).integers(60, 256, (1, 60, 50)) * disk).astype(np.uint8)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels[0]).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def free_port() -> int:
+    """Below the ports that Ray keeps: the system itself hands out only higher ones, and those Ray may take."""
+    for port in range(8100, 9900):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+    raise AssertionError("no free port")

@@ -1,0 +1,55 @@
+"""A phantom, prepared for both tasks, once a session; and recipes of the smallest models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from glioray.data.phantom import PhantomSettings, write_phantom
+from glioray.data.prepare import PrepareOptions, prepare
+from glioray.data.prepared import PreparedDataset
+from glioray.recipe import Recipe
+
+
+def pytest_configure() -> None:
+    """Tiny tensors gain nothing from a second thread, and lose much where the cores are busy."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve synthetic patients, three of them with volumes."""
+    folder = tmp_path_factory.mktemp("phantom") / "raw"
+    write_phantom(folder, PhantomSettings(num_patients=12, image_size=80, num_slices=8, slices_per_patient=2))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def volumes(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
+    """Segmentation: one patient a side, 8 slices of 32 px each."""
+    options = PrepareOptions(task="segmentation", image_size=32, val_fraction=0.3, test_fraction=0.3)
+    return prepare("phantom", phantom, tmp_path_factory.mktemp("volumes") / "data", options)
+
+
+@pytest.fixture(scope="session")
+def slices(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
+    """Classification: 24 slices of 80 px of four kinds."""
+    options = PrepareOptions(task="classification", image_size=80, val_fraction=0.3, test_fraction=0.3)
+    return prepare("phantom", phantom, tmp_path_factory.mktemp("slices") / "data", options)
+
+
+@pytest.fixture
+def unet_recipe(volumes: PreparedDataset) -> Recipe:
+    """Three epochs of a U-Net with two filters."""
+    return Recipe.from_values(
+        {
+            "task": "segmentation",
+            "data": {"path": str(volumes.folder)},
+            "model": {"name": "classic_unet", "base_filters": 2, "depth": 2},
+            "loss": {},
+            "budget": {"epochs": 3, "batch_size": 4},
+            "precision": "fp32",
+        }
+    )

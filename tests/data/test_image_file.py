@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from glioray.data.image_file import decode_image, decode_slice
+from glioray.errors import UnreadableError
+
+GRADIENT = np.tile(np.arange(0, 250, 10, dtype=np.uint8), (20, 1))
+
+
+def encoded(image: Image.Image, format_: str = "PNG", **options: object) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, format=format_, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P"])
+@pytest.mark.parametrize("format_", ["PNG", "TIFF"])
+def test_every_mode_of_a_grey_picture_gives_the_same_grey(mode: str, format_: str) -> None:
+    grey = Image.fromarray(GRADIENT)
+    image = grey.convert("P") if mode == "P" else grey.convert(mode)
+    assert np.array_equal(decode_image(encoded(image, format_), "x.jpg"), GRADIENT[None])
+
+
+def test_the_format_is_taken_from_the_bytes_not_the_name() -> None:
+    assert decode_image(encoded(Image.fromarray(GRADIENT), "PNG"), "lying.jpg").shape == (1, 20, 25)
+
+
+def test_a_jpeg_in_color_gives_its_luminance() -> None:
+    color = Image.merge("RGB", [Image.fromarray(np.full((32, 32), v, np.uint8)) for v in (200, 100, 50)])
+    assert abs(int(decode_image(encoded(color, "JPEG", quality=95), "x")[0, 16, 16]) - 124) <= 2
+
+
+def test_transparent_pixels_are_black() -> None:
+    rgba = np.full((20, 20, 4), 255, np.uint8)
+    rgba[:, :10, 3] = 0
+    decoded = decode_image(encoded(Image.fromarray(rgba)), "x")
+    assert decoded[0, 0, 0] == 0
+    assert decoded[0, 0, 15] == 255
+
+
+def test_sixteen_bits_are_stretched_to_the_pictures_own_maximum() -> None:
+    deep = np.linspace(0, 4000, 400).reshape(20, 20).astype(np.uint16)
+    decoded = decode_image(encoded(Image.fromarray(deep)), "x")
+    assert (decoded.min(), decoded.max()) == (0, 255)
+
+
+def test_one_bit_gives_black_and_white() -> None:
+    decoded = decode_image(encoded(Image.fromarray(GRADIENT > 100)), "x")
+    assert set(np.unique(decoded)) == {0, 255}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"hello, I am text\n" * 9, "is text, not an image"),
+        (b"", "is empty"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(90), "an HDF5 file"),
+        (bytes(range(256)), "not an image of a known format"),
+    ],
+)
+def test_what_is_no_picture_is_named_for_what_it_is(content: bytes, said: str) -> None:
+    with pytest.raises(UnreadableError, match=said) as raised:
+        decode_image(content, "folder/scan.jpg")
+    assert str(raised.value).startswith("folder/scan.jpg: ")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "TIFF", "BMP", "WEBP"])
+def test_a_truncated_picture_is_refused(format_: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    content = encoded(Image.fromarray(noise), format_)
+    with pytest.raises(UnreadableError, match=r"cut\.png"):
+        decode_image(content[: len(content) // 2], "cut.png")
+
+
+def test_a_picture_of_one_pixel_is_refused() -> None:
+    with pytest.raises(UnreadableError, match="1 x 1 px"):
+        decode_image(encoded(Image.new("L", (1, 1))), "dot.png")
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
+    content = bytearray(encoded(Image.new("1", (16, 16))))
+    content[16:24] = struct.pack(">II", 90_000, 90_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    with pytest.raises(UnreadableError, match="pixels"):
+        decode_image(bytes(content), "bomb.png")
+
+
+def test_a_slice_keeps_the_channels_of_its_file() -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    assert np.array_equal(decode_slice(encoded(Image.fromarray(rgb), "TIFF"), "x"), rgb.transpose(2, 0, 1))
+
+
+def test_the_pages_of_a_tiff_are_channels() -> None:
+    pages = [np.full((20, 20), value, np.uint8) for value in (1, 2, 3, 4)]
+    first, *others = [Image.fromarray(page) for page in pages]
+    content = encoded(first, "TIFF", save_all=True, append_images=others)
+    assert np.array_equal(decode_slice(content, "x"), np.stack(pages))
+
+
+@pytest.mark.parametrize("shape", [(4, 20, 30), (20, 30, 4)])
+def test_an_array_has_its_channels_first(shape: tuple[int, ...]) -> None:
+    stream = io.BytesIO()
+    np.save(stream, np.zeros(shape, np.float32))
+    assert decode_slice(stream.getvalue(), "x.npy").shape == (4, 20, 30)
+
+
+def test_an_array_of_objects_is_never_unpickled() -> None:
+    stream = io.BytesIO()
+    np.save(stream, np.array([[object()]]), allow_pickle=True)
+    with pytest.raises(UnreadableError, match="numbers"):
+        decode_slice(stream.getvalue(), "evil.npy")
+
+
+def test_an_array_shorter_than_its_header_says_is_refused() -> None:
+    stream = io.BytesIO()
+    np.save(stream, np.zeros((64, 64), np.float32))
+    with pytest.raises(UnreadableError, match="length"):
+        decode_slice(stream.getvalue()[:-8], "short.npy")

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from glioray.data.manifest import Normalization
+from glioray.data.preprocessing import Preprocessing, normalize, prepare_mask, prepare_volume, restore_mask
+from glioray.errors import DataError
+
+WHOLE = Preprocessing(image_size=32, crop_head=False, intensity="as_is")
+CROP = Preprocessing(image_size=64, crop_head=True, intensity="percentile")
+
+
+@pytest.fixture
+def volume(draw_head):
+    """(3, 2, 60, 40) uint8"""
+    return np.stack([np.stack([draw_head(i, 60, 40), draw_head(i + 9, 60, 40)]) for i in range(3)])
+
+
+def test_an_image_comes_out_as_a_square_of_the_size_asked_for(volume) -> None:
+    prepared = prepare_volume(volume, CROP)
+    assert prepared.image.shape == (3, 2, 64, 64)
+    assert prepared.image.dtype == np.uint8
+
+
+def test_as_is_at_the_same_size_changes_no_pixel() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (1, 3, 32, 32), dtype=np.uint8)
+    assert np.array_equal(prepare_volume(image, WHOLE).image, image)
+
+
+def test_as_is_refuses_what_is_not_uint8(volume) -> None:
+    with pytest.raises(DataError, match="float32"):
+        prepare_volume(volume.astype(np.float32), WHOLE)
+
+
+def test_percentiles_are_of_the_volume_not_of_the_slice(volume) -> None:
+    volume[1] //= 4
+    prepared = prepare_volume(volume, CROP).image
+    assert prepared[0].max() == 255
+    assert prepared[1].max() < 80
+
+
+def test_a_scaled_volume_gives_the_same_image(volume) -> None:
+    other = volume.astype(np.float32) * 37.5 + 1000
+    difference = prepare_volume(volume, CROP).image.astype(int) - prepare_volume(other, CROP).image
+    assert np.abs(difference).max() <= 1
+
+
+def test_numbers_that_are_not_finite_are_refused(volume) -> None:
+    broken = volume.astype(np.float32)
+    broken[0, 0, 5, 5] = np.nan
+    with pytest.raises(DataError, match="finite"):
+        prepare_volume(broken, CROP)
+
+
+def test_a_volume_of_the_wrong_shape_is_refused() -> None:
+    with pytest.raises(DataError, match="slices, channels, height, width"):
+        prepare_volume(np.zeros((10, 10), np.uint8), CROP)
+
+
+@pytest.mark.parametrize("size", [(60, 40), (40, 60), (64, 64), (33, 47)])
+def test_a_mask_comes_back_in_the_raw_grid(draw_head, size) -> None:
+    head = draw_head(3, *size)
+    mask = np.zeros((1, *size), np.uint8)
+    mask[0, size[0] // 2 - 6 : size[0] // 2 + 6, size[1] // 2 - 5 : size[1] // 2 + 5] = 4
+    frame = prepare_volume(head[None, None], Preprocessing(image_size=128, crop_head=True, intensity="as_is")).frame
+    assert np.array_equal(restore_mask(prepare_mask(mask, frame), frame), mask)
+
+
+def test_a_restored_mask_keeps_its_leading_axes(volume) -> None:
+    frame = prepare_volume(volume, CROP).frame
+    assert restore_mask(np.ones((5, 2, 64, 64), np.uint8), frame).shape == (5, 2, 60, 40)
+
+
+def test_nothing_is_restored_outside_the_frame(draw_head) -> None:
+    picture = np.zeros((1, 1, 200, 200), np.uint8)
+    picture[0, 0, 20:84, 100:164] = draw_head(0)
+    frame = prepare_volume(picture, CROP).frame
+    restored = restore_mask(np.ones((64, 64), np.uint8), frame)
+    assert restored[: frame.top].sum() == 0
+    assert restored.sum() == frame.side**2
+
+
+def test_image_and_mask_share_their_frame(draw_head) -> None:
+    head = draw_head(0)
+    mask = (head > 0).astype(np.uint8)
+    prepared = prepare_volume((mask * 200)[None, None], CROP)
+    small = prepare_mask(mask[None], prepared.frame)
+    assert ((prepared.image[0, 0] > 127) != (small[0] > 0)).mean() < 0.02
+
+
+def test_the_figures_are_of_the_pixels_inside_the_head() -> None:
+    image = np.zeros((2, 1, 32, 32), np.uint8)
+    image[0, 0, 8:24, 8:24] = 100
+    prepared = prepare_volume(image, WHOLE)
+    assert prepared.brain_mean.tolist() == [100, 0]
+    assert prepared.brain_std.tolist() == [0, 0]
+    assert prepared.brain_fraction.tolist() == [0.25, 0]
+
+
+def test_normalized_pixels_have_the_mean_and_spread_taken_out() -> None:
+    images = torch.tensor([[[[10, 30]], [[0, 255]]]], dtype=torch.uint8)
+    scaled = normalize(images, Normalization(mean=(10, 0), std=(20, 255)))
+    assert scaled.tolist() == [[[[0, 1]], [[0, 1]]]]
+
+
+@pytest.mark.parametrize("size", [0, 8, 100, 2048])
+def test_an_impossible_size_is_refused(size) -> None:
+    with pytest.raises(ValidationError, match="image_size"):
+        Preprocessing(image_size=size, crop_head=True, intensity="as_is")

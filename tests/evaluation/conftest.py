@@ -1,0 +1,148 @@
+"""A prepared folder of tiny images, and bundles that fit it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from glioray.data.manifest import SCHEMA_VERSION, Leak, Manifest, Normalization, Settings, SideCounts
+from glioray.data.prepared import PreparedDataset
+from glioray.data.preprocessing import Preprocessing
+from glioray.data.records import SIDES, Contents, Signature, SliceRecord
+from glioray.data.shards import write_shards
+from glioray.data.split import Split
+from glioray.models import _contract as models
+from glioray.recipe import Recipe
+from glioray.registry.bundle import BundleConfig, ModelBundle, versions
+
+CLASSES = ("glioma", "meningioma", "notumor")
+LABELS = {"necrotic": 1, "enhancing": 4}
+REGIONS = {"TC": ("necrotic", "enhancing")}
+MakeData = Callable[..., PreparedDataset]
+
+
+@pytest.fixture(autouse=True)
+def _coarse_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing is most of the time of an evaluation as small as these."""
+    monkeypatch.setattr("glioray.evaluation.figures.DPI", 40)
+
+
+@pytest.fixture
+def make_classification(tmp_path: Path) -> MakeData:
+    """`make(labels, ...)`: a row a label in test, whose corner pixel is ten times its label; groups of two rows."""
+
+    def make(labels: list[int], name: str = "data", size_px: int = 16, leak: Leak | None = None) -> PreparedDataset:
+        def record(row: int, label: int, side: str) -> SliceRecord:
+            image = np.full((1, size_px, size_px), 10 * label, dtype=np.uint8)
+            return SliceRecord(
+                image, None, label, f"{side}-g{row // 2:03}", None, 0, f"{side}/{row}.png", 1.0, 1.0, 1.0
+            )
+
+        rows = {side: [record(i, label, side) for i, label in enumerate(labels)] for side in SIDES}
+        contents = Contents(task="classification", channels=("grey",), classes=CLASSES, citation="toy")
+        return _write(tmp_path / name, rows, contents, size_px, leak)
+
+    return make
+
+
+@pytest.fixture
+def make_segmentation(tmp_path: Path) -> MakeData:
+    """`make({patient: [mask, ...]})`: the test side; the image's first channel is the mask itself."""
+
+    def make(volumes: dict[str, list[np.ndarray]], name: str = "data") -> PreparedDataset:
+        def records(side: str) -> list[SliceRecord]:
+            return [
+                SliceRecord(
+                    np.stack([mask, mask]),
+                    mask,
+                    None,
+                    f"{side}{patient}",
+                    f"{side}{patient}",
+                    index,
+                    f"{patient}/{index}.tif",
+                    1.0,
+                    1.0,
+                    1.0,
+                )
+                for patient, masks in sorted(volumes.items())
+                for index, mask in enumerate(masks)
+            ]
+
+        contents = Contents(
+            task="segmentation", channels=("flair", "t1ce"), labels=LABELS, regions=REGIONS, citation="toy"
+        )
+        size_px = next(iter(volumes.values()))[0].shape[-1]
+        return _write(tmp_path / name, {side: records(side) for side in SIDES}, contents, size_px, None)
+
+    return make
+
+
+@pytest.fixture
+def make_bundle() -> Callable[[PreparedDataset], ModelBundle]:
+    """An untrained model of the smallest size that the data allow."""
+
+    def make(dataset: PreparedDataset) -> ModelBundle:
+        manifest = dataset.manifest
+        is_classifier = manifest.contents.task == "classification"
+        model = {"name": "custom_cnn"} if is_classifier else {"name": "classic_unet", "base_filters": 2, "depth": 1}
+        recipe = Recipe.from_values(
+            {"task": manifest.contents.task, "data": {"path": "data"}, "model": model, "seed": 7}
+        )
+        config = BundleConfig(
+            recipe=recipe.values(),
+            signature=dataset.signature,
+            contents=manifest.contents,
+            preprocessing=manifest.settings.preprocessing,
+            normalization=manifest.normalization,
+            data_fingerprint=manifest.fingerprint,
+            leak=None,
+            epoch=1,
+            versions=versions(),
+        )
+        torch.manual_seed(0)
+        size_px = 80 if is_classifier else dataset.signature.image_size
+        signature = Signature(dataset.signature.in_channels, dataset.signature.out_channels, size_px)
+        return ModelBundle(config, models.build(recipe.model, signature).state_dict())
+
+    return make
+
+
+def _write(folder: Path, rows: dict, contents: Contents, size_px: int, leak: Leak | None) -> PreparedDataset:
+    folder.mkdir()
+    kind = "published" if leak else "group"
+    pairs = [(row.group_id, side) for side in SIDES for row in rows[side]]
+    patients = [row.patient_id for side in SIDES for row in rows[side] if row.patient_id]
+    split = Split.of_rows(pairs, kind, 0, patients)
+    split.save(folder)
+    group_index = {name: index for index, name in enumerate(split.groups)}
+    patient_index = {name: index for index, name in enumerate(split.patients)}
+    shards = [shard for side in SIDES for shard in write_shards(folder, side, rows[side], group_index, patient_index)]
+    preprocessing = Preprocessing(image_size=size_px, crop_head=False, intensity="as_is")
+    Manifest(
+        schema_version=SCHEMA_VERSION,
+        glioray_version="0",
+        settings=Settings(
+            source="toy",
+            source_hash="0",
+            preprocessing=preprocessing,
+            split=kind,
+            seed=0,
+            val_fraction=0.2,
+            test_fraction=0.2,
+        ),
+        contents=contents,
+        sides={
+            side: SideCounts(rows=len(rows[side]), groups=len(split.on(side)), patients=0, rows_by_output={})
+            for side in SIDES
+        },
+        normalization=Normalization(mean=(0.0,) * len(contents.channels), std=(1.0,) * len(contents.channels)),
+        duplicates=None,
+        leak=leak,
+        refused=(),
+        shards=tuple(shards),
+    ).save(folder)
+    return PreparedDataset.open(folder)

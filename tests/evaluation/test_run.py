@@ -1,0 +1,303 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from glioray.data.manifest import Leak
+from glioray.errors import DataError, LeakError, ModelError
+from glioray.evaluation.result import Evaluation
+from glioray.evaluation.run import evaluate
+from glioray.serving.predictor import Predictor
+
+
+def answer_with(monkeypatch: pytest.MonkeyPatch, function) -> None:
+    """Lets every model answer by `function` of the images (N,C,S,S)."""
+    monkeypatch.setattr(Predictor, "predict", lambda self, images: function(images))
+    monkeypatch.setattr(Predictor, "load", classmethod(lambda cls, bundle, device: _Stub(bundle)))
+
+
+class _Stub(Predictor):
+    def __init__(self, bundle) -> None:
+        object.__setattr__(self, "config", bundle.config)
+
+
+def one_hot(images: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.one_hot(images[:, 0, 0, 0].long() // 10, 3).float()
+
+
+def own_mask(images: torch.Tensor) -> torch.Tensor:
+    return torch.stack([images[:, 0] == 1, images[:, 0] == 4], dim=1).float()
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def disc(size_px: int, value: int, rows: slice, columns: slice) -> np.ndarray:
+    mask = np.zeros((size_px, size_px), dtype=np.uint8)
+    mask[rows, columns] = value
+    return mask
+
+
+def test_a_perfect_classifier_scores_one_everywhere(make_classification, make_bundle, tmp_path, monkeypatch):
+    dataset = make_classification([0, 0, 1, 1, 2, 2, 0, 0])
+    answer_with(monkeypatch, one_hot)
+
+    found = evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
+
+    assert {(score.value, score.low, score.high) for score in found.scores} == {(1.0, 1.0, 1.0)}
+    assert found.confusion == ((4, 0, 0), (0, 2, 0), (0, 0, 2))
+    assert (found.units, found.unit, found.rows) == (4, "groups", 8)
+
+
+def test_a_constant_classifier_scores_chance(make_classification, make_bundle, tmp_path, monkeypatch):
+    dataset = make_classification([0, 0, 1, 1, 2, 2, 0, 0])
+    answer_with(monkeypatch, lambda images: torch.tensor([[0.5, 0.3, 0.2]]).repeat(len(images), 1))
+
+    found = evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
+
+    assert found.score("accuracy").value == 0.5
+    assert found.score("balanced_accuracy").value == pytest.approx(1 / 3)
+    assert found.score("f1").value == pytest.approx((2 * 4 / 12 + 0 + 0) / 3)
+    assert found.score("precision/glioma").value == 0.5
+    assert set(found.undefined) == {"precision/meningioma", "precision/notumor"}
+
+
+def test_predictions_csv_has_a_row_an_image_in_the_order_of_the_shards(
+    make_classification, make_bundle, tmp_path, monkeypatch
+):
+    dataset = make_classification([0, 1, 2])
+    answer_with(monkeypatch, lambda images: torch.tensor([[0.1234567, 0.7, 0.1765433]]).repeat(len(images), 1))
+
+    evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
+
+    rows = read_csv(tmp_path / "out" / "predictions.csv")
+    assert [(row["source"], row["truth"], row["predicted"]) for row in rows] == [
+        ("test/0.png", "glioma", "meningioma"),
+        ("test/1.png", "meningioma", "meningioma"),
+        ("test/2.png", "notumor", "meningioma"),
+    ]
+    assert rows[0]["group_id"] == "test-g000"
+    assert rows[0]["patient_id"] == ""
+    assert float(rows[0]["probability_glioma"]) == pytest.approx(0.1234567, abs=1e-7)
+
+
+def test_dice_of_a_patient_is_counted_over_all_slices(make_segmentation, make_bundle, tmp_path, monkeypatch):
+    # A: 8 px true on slice 0, 8 px falsely predicted on an empty slice 1; B: found whole.
+    shown = disc(16, 1, slice(0, 2), slice(0, 4))
+    empty = np.zeros((16, 16), dtype=np.uint8)
+    dataset = make_segmentation({"A": [shown, empty], "B": [disc(16, 4, slice(0, 4), slice(0, 4))]})
+
+    def answer(images: torch.Tensor) -> torch.Tensor:
+        found = own_mask(images)
+        found[1, 0, 8:10, 0:4] = 1.0
+        return found
+
+    answer_with(monkeypatch, answer)
+    found = evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
+
+    by_patient = {row["patient_id"]: row for row in read_csv(tmp_path / "out" / "patients.csv")}
+    assert float(by_patient["testA"]["dice_necrotic"]) == pytest.approx(2 * 8 / (2 * 8 + 8))
+    assert float(by_patient["testA"]["precision_necrotic"]) == 0.5
+    assert by_patient["testA"]["dice_enhancing"] == ""
+    assert float(by_patient["testB"]["dice_TC"]) == 1.0
+    assert found.score("dice/necrotic").value == pytest.approx(2 / 3)
+    assert found.score("dice/TC").value == pytest.approx((2 / 3 + 1) / 2)
+    assert found.score("dice").value == pytest.approx((2 / 3 + 1) / 2)
+    assert (found.units, found.unit) == (2, "patients")
+
+
+def test_counts_of_a_slice_are_in_predictions_csv(make_segmentation, make_bundle, tmp_path, monkeypatch):
+    dataset = make_segmentation({"A": [disc(16, 4, slice(0, 2), slice(0, 4)), np.zeros((16, 16), dtype=np.uint8)]})
+    answer_with(monkeypatch, lambda images: own_mask(torch.roll(images, 1, dims=3)))
+
+    evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
+
+    first, second = read_csv(tmp_path / "out" / "predictions.csv")
+    assert [first[f"enhancing_{kind}"] for kind in ("tp", "fp", "fn")] == ["6", "2", "2"]
+    assert [first[f"TC_{kind}"] for kind in ("tp", "fp", "fn")] == ["6", "2", "2"]
+    assert second["slice_index"] == "1"
+    assert second["enhancing_fp"] == "0"
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 32])
+def test_the_batch_size_decides_nothing(make_segmentation, make_bundle, tmp_path, batch_size):
+    masks = [disc(16, 1 + 3 * (i % 2), slice(i, i + 4), slice(2, 9)) for i in range(5)]
+    dataset = make_segmentation({"A": masks[:3], "B": masks[3:]})
+    bundle = make_bundle(dataset)
+
+    whole = evaluate(bundle, dataset.folder, tmp_path / "whole", batch_size=5)
+    parts = evaluate(bundle, dataset.folder, tmp_path / "parts", batch_size=batch_size)
+
+    assert parts == whole
+
+
+def test_a_real_network_runs_and_what_is_written_reads_back(make_classification, make_bundle, tmp_path):
+    dataset = make_classification([0, 1, 2, 1], size_px=80)
+    seen: list[tuple[int, int]] = []
+
+    found = evaluate(
+        make_bundle(dataset), dataset.folder, tmp_path / "out", on_progress=lambda *done: seen.append(done)
+    )
+
+    assert Evaluation.load(tmp_path / "out") == found
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "metrics.json",
+        "predictions.csv",
+        "report.html",
+    ]
+    assert seen[-1] == (4, 4)
+    assert all(score.seed == 7 for score in found.scores)
+    assert found.is_own_data
+
+
+def test_a_published_split_carries_its_leak_line(make_classification, make_bundle, tmp_path, monkeypatch):
+    dataset = make_classification([0, 1, 2], leak=Leak(test_images=3, with_copy_in_training=2))
+    answer_with(monkeypatch, one_hot)
+
+    found = evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
+
+    assert found.leak == "leaky: 2 of 3 test images have a copy in training"
+    assert "published split" in found.split
+    assert "leaky: 2 of 3" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_other_data_than_trained_from_are_marked(make_classification, make_bundle, tmp_path, monkeypatch):
+    bundle = make_bundle(make_classification([0, 1, 2]))
+    other = make_classification([2, 1, 0], name="other")
+    answer_with(monkeypatch, one_hot)
+
+    found = evaluate(bundle, other.folder, tmp_path / "out")
+
+    assert not found.is_own_data
+    assert "other data than it was trained from" in found.score("accuracy").split
+    assert "Other data than the model was trained from" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_the_validation_side_is_marked(make_classification, make_bundle, tmp_path, monkeypatch):
+    dataset = make_classification([0, 1, 2])
+    answer_with(monkeypatch, one_hot)
+
+    found = evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out", side="val")
+
+    assert found.split.startswith("val, ")
+    assert "Not the test side" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_another_image_size_is_refused_with_both_sizes(make_classification, make_bundle, tmp_path):
+    bundle = make_bundle(make_classification([0, 1, 2], size_px=16))
+    other = make_classification([0, 1, 2], name="other", size_px=32)
+
+    with pytest.raises(ModelError, match=r"image_size of the data is 32, the model was trained with 16"):
+        evaluate(bundle, other.folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_task_is_refused(make_classification, make_segmentation, make_bundle, tmp_path):
+    bundle = make_bundle(make_classification([0, 1, 2]))
+    other = make_segmentation({"A": [disc(16, 1, slice(4), slice(4))]}, name="other")
+
+    with pytest.raises(ModelError, match="task of the data is 'segmentation'"):
+        evaluate(bundle, other.folder, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"channels": ("t1",)}, "channels of the data is"),
+        ({"classes": ("a", "b", "c")}, "classes of the data is"),
+    ],
+)
+def test_other_channels_or_classes_are_refused(make_classification, make_bundle, tmp_path, change, expected):
+    dataset = make_classification([0, 1, 2])
+    manifest = dataset.manifest
+    manifest.model_copy(update={"contents": manifest.contents.model_copy(update=change)}).save(dataset.folder)
+
+    bundle = make_bundle(dataset)
+    with pytest.raises(ModelError, match=expected):
+        evaluate(bundle, dataset.folder, tmp_path / "out")
+
+
+def test_the_same_labels_in_another_order_are_refused(make_segmentation, make_bundle, tmp_path):
+    dataset = make_segmentation({"A": [disc(16, 1, slice(4), slice(4))]})
+    bundle = make_bundle(dataset)
+    turned = dict(reversed(dataset.manifest.contents.labels.items()))
+    contents = dataset.manifest.contents.model_copy(update={"labels": turned})
+    dataset.manifest.model_copy(update={"contents": contents}).save(dataset.folder)
+
+    with pytest.raises(ModelError, match="order of the labels"):
+        evaluate(bundle, dataset.folder, tmp_path / "out")
+
+
+def test_changed_pixels_are_refused_by_their_hash(make_classification, make_bundle, tmp_path):
+    dataset = make_classification([0, 1, 2])
+    other = make_classification([0, 1, 1], name="other")
+    shard = "split=test/part-00000.parquet"
+    (other.folder / shard).replace(dataset.folder / shard)
+
+    with pytest.raises(DataError, match="changed since it was written"):
+        evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(make_classification, make_bundle, tmp_path, monkeypatch):
+    dataset = make_classification([0, 1, 2])
+    answer_with(monkeypatch, one_hot)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("years of work")
+
+    with pytest.raises(DataError, match=r"holds 'thesis.tex'"):
+        evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
+    assert (tmp_path / "out" / "thesis.tex").read_text() == "years of work"
+
+
+def test_an_earlier_evaluation_is_replaced(make_classification, make_bundle, tmp_path, monkeypatch):
+    dataset = make_classification([0, 1, 2])
+    bundle = make_bundle(dataset)
+    answer_with(monkeypatch, one_hot)
+    evaluate(bundle, dataset.folder, tmp_path / "out")
+    answer_with(monkeypatch, lambda images: torch.tensor([[1.0, 0.0, 0.0]]).repeat(len(images), 1))
+
+    found = evaluate(bundle, dataset.folder, tmp_path / "out")
+
+    assert Evaluation.load(tmp_path / "out") == found
+    assert found.score("accuracy").value == pytest.approx(1 / 3)
+
+
+def test_a_failure_while_writing_leaves_nothing(make_classification, make_bundle, tmp_path, monkeypatch):
+    dataset = make_classification([0, 1, 2])
+    answer_with(monkeypatch, one_hot)
+    monkeypatch.setattr("glioray.evaluation.run.write_report", lambda *args: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
+
+
+def test_a_leak_in_the_shards_is_refused(make_classification, make_bundle, tmp_path):
+    dataset = make_classification([0, 1, 2])
+    bundle = make_bundle(dataset)
+    shards = {side: f"split={side}/part-00000.parquet" for side in ("val", "test")}
+    (dataset.folder / shards["val"]).write_bytes((dataset.folder / shards["test"]).read_bytes())
+    manifest = dataset.manifest
+    hashes = {shard.path: shard.sha256 for shard in manifest.shards}
+    copied = [
+        shard.model_copy(update={"sha256": hashes[shards["test"]]}) if shard.side == "val" else shard
+        for shard in manifest.shards
+    ]
+    manifest.model_copy(update={"shards": tuple(copied)}).save(dataset.folder)
+
+    with pytest.raises(LeakError, match="test-g000"):
+        evaluate(bundle, dataset.folder, tmp_path / "out")
+
+
+def test_an_answer_that_is_not_a_number_is_refused(make_classification, make_bundle, tmp_path, monkeypatch):
+    dataset = make_classification([0, 1, 2])
+    answer_with(monkeypatch, lambda images: torch.full((len(images), 3), torch.nan))
+
+    with pytest.raises(ModelError, match=r"'test/0.png' or an image after it is not a number"):
+        evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from glioray.data.records import Signature
+from glioray.errors import ModelError
+from glioray.models._contract import num_parameters
+from glioray.models.classic_unet import Config, build
+
+
+@pytest.mark.parametrize(
+    ("base_filters", "expected"), [(8, 344_227), (16, 1_375_043), (32, 5_496_451), (64, 21_978_371)]
+)
+def test_it_has_as_many_parameters_as_the_course_project_had(base_filters, expected):
+    assert num_parameters(build(Config(base_filters=base_filters), Signature(4, 3, 240))) == expected
+
+
+def test_a_size_that_cannot_be_halved_is_refused_with_the_next_one_that_can():
+    with pytest.raises(ModelError, match=r"250 px.*multiple of 16.*--image-size 256"):
+        build(Config(), Signature(4, 3, 250))
+
+
+def test_a_shallow_one_takes_sizes_that_a_deep_one_refuses():
+    model = build(Config(depth=1, base_filters=2), Signature(1, 2, 18))
+
+    assert model(torch.zeros(1, 1, 18, 18)).shape == (1, 2, 18, 18)
+
+
+def test_a_shift_of_the_image_shifts_the_mask():
+    torch.manual_seed(0)
+    model = build(Config(depth=2, base_filters=2), Signature(1, 1, 64)).eval()
+    image = torch.zeros(1, 1, 64, 64)
+    image[..., 24:32, 24:32] = 1
+
+    with torch.inference_mode():
+        moved = model(image.roll((4, 4), (2, 3)))
+        expected = model(image).roll((4, 4), (2, 3))
+
+    torch.testing.assert_close(moved[..., 16:48, 16:48], expected[..., 16:48, 16:48])
+
+
+def test_no_filters_are_refused():
+    with pytest.raises(ValidationError, match="greater than or equal to 2"):
+        Config(base_filters=0)

@@ -1,0 +1,234 @@
+"""The API over models in this process: everything but Ray."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from glioray.registry.card import NOT_A_DEVICE
+from glioray.registry.store import Published
+from glioray.serving.answering import Reply, Wish, answer_all
+from glioray.serving.api import create_api
+from glioray.serving.predictor import Predictor
+from glioray.serving.problems import Problem, ProblemError
+from glioray.serving.schemas import ModelInfo
+from glioray.serving.upload import Upload
+
+MAX_BODY_BYTES = 100_000
+
+
+@dataclass
+class LocalModel:
+    info: ModelInfo
+    predictor: Predictor
+    state: str = "ready"
+
+    async def answer(self, upload: Upload, wish: Wish) -> Reply | Problem:
+        if self.state == "busy":
+            raise ProblemError(503, "The model is busy", "64 requests wait for it", 7)
+        if self.state == "broken":
+            raise ZeroDivisionError("secret")
+        return answer_all(self.predictor, [upload], [wish])[0]
+
+    async def is_ready(self) -> bool:
+        return self.state == "ready"
+
+
+@pytest.fixture
+def served(classifier, segmenter):
+    names = (("kinds", 3, ("latest",), classifier), ("regions", 1, ("latest", "best"), segmenter))
+    return [
+        LocalModel(ModelInfo.of(Published(name, version, aliases), predictor.config), predictor)
+        for name, version, aliases, predictor in names
+    ]
+
+
+@pytest.fixture
+def client(served):
+    return TestClient(create_api(served, MAX_BODY_BYTES), raise_server_exceptions=False)
+
+
+def problem(response, status):
+    """The body of a problem, after what must hold of every one."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    content = response.json()
+    assert content["status"] == status
+    assert set(content) == {"type", "title", "status", "detail", "instance"}
+    return content
+
+
+def test_classify_answers_as_the_predictor_does(client, classifier, slice_of, file_of):
+    answer = client.post("/v1/classify", content=file_of(slice_of(1))).json()
+
+    expected = classifier.classify(slice_of(1))
+    assert answer["label"] == expected.label
+    assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=1e-9)
+    assert (answer["model"], answer["version"]) == ("kinds", 3)
+    assert answer["notice"] == NOT_A_DEVICE
+    assert answer["elapsed_ms"] > 0
+    assert "picture" not in answer
+
+
+def test_a_form_is_answered_as_the_bare_body(client, slice_of, file_of):
+    bare = client.post("/v1/classify", content=file_of(slice_of(1))).json()
+    form = client.post("/v1/classify", files={"file": ("scan.png", file_of(slice_of(1)), "image/png")}).json()
+
+    assert form["probabilities"] == bare["probabilities"]
+
+
+def test_the_declared_content_type_does_not_matter(client, slice_of, file_of):
+    """curl --data-binary sends a form's type with the bytes of the file."""
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+
+    assert client.post("/v1/classify", content=file_of(slice_of(1)), headers=headers).status_code == 200
+
+
+def test_segment_gives_areas_and_a_mask_that_unfolds_to_the_predictors(client, segmenter, slice_of, file_of):
+    answer = client.post("/v1/segment", content=file_of(slice_of(2))).json()
+
+    expected = segmenter.segment(slice_of(2))
+    mask = np.repeat(answer["mask"]["values"], answer["mask"]["counts"]).reshape(answer["mask"]["shape"])
+    np.testing.assert_array_equal(mask, expected.mask)
+    assert {name: area["pixels"] for name, area in answer["labels"].items()} == expected.pixels
+    assert {name: area["area_share"] for name, area in answer["labels"].items()} == expected.areas
+    assert "SYNTHETIC" in answer["notice"]
+
+
+def test_segment_draws_the_labels_where_a_png_is_accepted(client, segmenter, slice_of, file_of):
+    response = client.post("/v1/segment", content=file_of(slice_of(2)), headers={"accept": "image/png"})
+
+    drawn = np.asarray(Image.open(io.BytesIO(response.content))).astype(int)
+    labeled = segmenter.segment(slice_of(2)).mask > 0
+    is_colored = np.ptp(drawn, axis=2) > 0
+    assert response.headers["content-type"] == "image/png"
+    np.testing.assert_array_equal(is_colored, labeled)
+
+
+def test_the_picture_is_the_slice_that_was_sent(client, slice_of, file_of):
+    answer = client.post("/v1/segment?picture=true", content=file_of(slice_of(2))).json()
+
+    content = base64.b64decode(answer["picture"].removeprefix("data:image/png;base64,"))
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), slice_of(2)[1])  # flair
+
+
+@pytest.mark.parametrize("reference", ["regions", "regions@1", "regions@best"])
+def test_a_model_is_chosen_by_name_version_or_alias(client, slice_of, file_of, reference):
+    response = client.post(f"/v1/segment?model={reference}", content=file_of(slice_of(2)))
+
+    assert response.json()["model"] == "regions"
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/v1/classify?model=kindz", "did you mean 'kinds'"),
+        ("/v1/classify?model=kinds@2", "called 'kinds@2'"),
+        ("/v1/classify?model=regions", "'regions' is for segmentation: POST to /v1/segment"),
+        ("/v1/nothing", "POST /v1/nothing"),
+    ],
+)
+def test_what_is_not_there_is_a_404_that_says_where_to_look(client, slice_of, file_of, path, words):
+    assert words in problem(client.post(path, content=file_of(slice_of(1))), 404)["detail"]
+
+
+def test_without_a_model_of_the_task_there_is_none_to_choose(served, slice_of, file_of):
+    client = TestClient(create_api(served[1:], MAX_BODY_BYTES))
+
+    content = problem(client.post("/v1/classify", content=file_of(slice_of(1))), 404)
+    assert content["detail"] == "No model for classification is served."
+
+
+def test_a_damaged_file_is_a_400_that_names_it(client, slice_of, file_of):
+    half = file_of(slice_of(1))[:300]
+
+    content = problem(client.post("/v1/classify", files={"file": ("half.png", half)}), 400)
+    assert "'half.png'" in content["detail"]
+
+
+@pytest.mark.parametrize("form", [{"content": b""}, {"data": {"other": "x"}, "files": {"image": b"x"}}])
+def test_no_image_is_a_400(client, form):
+    problem(client.post("/v1/classify", **form), 400)
+
+
+@pytest.mark.parametrize("content", [b"hello, this is text", b"%PDF-1.7 ...", b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"])
+def test_another_format_is_a_415(client, content):
+    assert "not an image" in problem(client.post("/v1/classify", content=content), 415)["detail"]
+
+
+def test_another_number_of_channels_is_a_422_with_both_numbers(client, slice_of, file_of):
+    content = problem(client.post("/v1/segment", content=file_of(slice_of(3))), 422)
+    assert "takes 2 channels (t1, flair), the image has 3" in content["detail"]
+
+
+def test_a_wrong_value_in_the_query_is_a_422(client, slice_of, file_of):
+    content = problem(client.post("/v1/classify?picture=perhaps", content=file_of(slice_of(1))), 422)
+    assert "picture" in content["detail"]
+
+
+def test_a_body_over_the_limit_is_a_413_without_a_declared_length(client):
+    chunks = (b"\x89PNG\r\n\x1a\n" + bytes(10_000) for _ in range(20))
+
+    assert problem(client.post("/v1/classify", content=chunks), 413)["detail"] == "At most 0.1 MB are read."
+
+
+def test_a_declared_length_over_the_limit_is_refused_before_the_body_is_read(client):
+    def body():
+        raise AssertionError("was read")
+        yield b""
+
+    problem(client.post("/v1/classify", content=body(), headers={"content-length": "100001"}), 413)
+
+
+def test_a_busy_model_is_a_503_that_says_when_to_come_back(client, served, slice_of, file_of):
+    served[0].state = "busy"
+
+    response = client.post("/v1/classify", content=file_of(slice_of(1)))
+
+    assert problem(response, 503)["title"] == "The model is busy"
+    assert response.headers["retry-after"] == "7"
+
+
+def test_an_error_of_ours_tells_the_client_nothing_of_it(client, served, slice_of, file_of):
+    served[0].state = "broken"
+
+    response = client.post("/v1/classify", content=file_of(slice_of(1)))
+
+    problem(response, 500)
+    assert "secret" not in response.text
+    assert "Traceback" not in response.text
+
+
+def test_readiness_is_that_of_every_model(client, served):
+    assert client.get("/readyz").json() == {"ready": True, "models": {"kinds@3": True, "regions@1": True}}
+    served[1].state = "away"
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json()["models"] == {"kinds@3": True, "regions@1": False}
+    assert client.get("/healthz").status_code == 200
+
+
+def test_models_say_what_they_answer_and_what_they_learned_from(client):
+    kinds, regions = client.get("/v1/models").json()["models"]
+
+    assert kinds["classes"] == ["glioma", "meningioma", "notumor", "pituitary"]
+    assert regions["labels"] == {"necrotic": 1, "edema": 2, "enhancing": 4}
+    assert regions["regions"] == {"WT": ["necrotic", "edema", "enhancing"]}
+    assert (kinds["synthetic"], regions["synthetic"]) == (False, True)
+    assert kinds["data_fingerprint"] == "0123456789ab"
+
+
+def test_the_page_needs_nothing_from_elsewhere(client):
+    page = client.get("/").text
+
+    assert "Research use only, not a medical device" in page
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http%3A", "")
+    assert "https://" not in page

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from glioray.serving.drawing import COLORS, grey_picture, overlay, runs
+
+
+@pytest.mark.parametrize("mask", [[[0, 0, 1], [1, 0, 4]], [[7]], [[255, 255]], [[0, 0], [0, 0]]])
+def test_runs_unfold_to_the_mask(mask):
+    mask = np.array(mask, dtype=np.uint8)
+
+    values, counts = runs(mask)
+
+    np.testing.assert_array_equal(np.repeat(values, counts).reshape(mask.shape), mask)
+    assert all(one != other for one, other in itertools.pairwise(values))
+
+
+def test_a_label_is_drawn_half_in_its_color_and_the_rest_stays_grey():
+    grey = np.full((1, 2), 100, dtype=np.uint8)
+
+    picture = overlay(grey, np.array([[0, 2]], dtype=np.uint8), {"edema": 2})
+
+    color = [int(COLORS[0][i : i + 2], 16) for i in (1, 3, 5)]
+    assert picture[0, 0].tolist() == [100, 100, 100]
+    assert picture[0, 1].tolist() == [round((100 + part) / 2) for part in color]
+
+
+def test_a_slice_of_several_channels_is_shown_by_its_flair():
+    raw = np.stack([np.zeros((4, 4)), np.ones((4, 4))]).astype(np.uint8)
+
+    assert grey_picture(raw, ("t1", "FLAIR")).max() == 1
+    assert grey_picture(raw, ("t1", "t2")).max() == 0
+
+
+def test_a_16_bit_slice_is_stretched_for_the_screen():
+    raw = np.linspace(0, 4000, 400).reshape(1, 20, 20).astype(np.uint16)
+
+    picture = grey_picture(raw, ("t1",))
+
+    assert (picture.dtype, picture.min(), picture.max()) == (np.uint8, 0, 255)

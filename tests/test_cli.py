@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glioray.cli import main
+
+ROOT = Path(__file__).parent.parent
+UNET = str(ROOT / "search_spaces" / "classic_unet.yaml")
+
+
+@pytest.fixture
+def fail(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Runs a command that must fail with exit code 1; gives its lines on the error stream."""
+
+    def run(*arguments: object) -> list[str]:
+        monkeypatch.setattr(sys, "argv", ["glioray", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert stopped.value.code == 1
+        return capsys.readouterr().err.strip().splitlines()
+
+    return run
+
+
+def test_help_loads_neither_torch_nor_ray() -> None:
+    code = (
+        "import sys; sys.argv=['glioray','--help']\nfrom glioray.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\nprint({'torch','ray'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("set()")
+
+
+def test_a_misspelt_key_is_one_line_with_the_nearest_name(fail) -> None:
+    (line,) = fail("train", UNET, "--set", "model.base_filter=8")
+    assert line == "RecipeError: model.base_filter: there is no setting 'base_filter'; did you mean 'base_filters'?"
+
+
+def test_zero_filters_are_one_line_with_the_bound(fail) -> None:
+    (line,) = fail("train", UNET, "--set", "model.base_filters=0")
+    assert "model.base_filters: 0 is refused: input should be greater than or equal to 2" in line
+
+
+def test_a_recipe_that_is_not_there_is_one_line(fail) -> None:
+    (line,) = fail("train", ROOT / "search_spaces" / "clasic_unet.yaml")
+    assert line.endswith("no such recipe; did you mean 'classic_unet.yaml'?")
+
+
+def test_shards_that_are_not_there_are_one_line_that_says_what_to_do(fail, tmp_path: Path) -> None:
+    (line,) = fail("train", UNET, "--set", f"data.path={tmp_path}/none", "--runs", tmp_path / "runs")
+    assert "no such file" in line
+    assert "glioray prepare" in line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unknown_source_is_one_line(fail, tmp_path: Path) -> None:
+    (line,) = fail("prepare", "kagle_mri", tmp_path, "--out", tmp_path / "out")
+    assert "did you mean 'kaggle_mri'?" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_set_without_a_value_is_one_line(fail) -> None:
+    (line,) = fail("train", UNET, "--set", "budget.epochs")
+    assert "write it as path=value" in line
+
+
+def test_serving_nothing_is_one_line(fail, tmp_path: Path) -> None:
+    config = ROOT / "serve" / "local.yaml"
+    (line,) = fail("serve", "--config", config, "--registry", tmp_path / "none", "--host", "0.0.0.0")
+    assert "loopback" in line
+
+
+def test_prepare_prints_one_json_object(
+    phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["prepare", "phantom", str(phantom), "--out", str(tmp_path / "out"), "--image-size", "32", "--json"]
+    monkeypatch.setattr(sys, "argv", ["glioray", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert not stopped.value.code
+    assert json.loads(capsys.readouterr().out)["images"] == 24
+
+
+def test_models_lists_every_architecture(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["glioray", "models", "--json", "--registry", "memory://nothing"])
+    with pytest.raises(SystemExit):
+        main()
+    assert json.loads(capsys.readouterr().out)["architectures"] == ["classic_unet", "custom_cnn"]

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glioray.errors import RecipeError
+from glioray.recipe import Recipe
+
+PLAIN = {"task": "classification", "data": {"path": "data/toy"}, "model": {"name": "custom_cnn"}}
+UNET = {**PLAIN, "task": "segmentation", "model": {"name": "classic_unet"}}
+UNKNOWN = "there is no such setting"
+OTHER_VALUES = [
+    ("data.path", "elsewhere"),
+    ("data.image_size", 256),
+    ("model.dropout", 0.1),
+    ("optimizer.name", "sgd"),
+    ("optimizer.learning_rate", 0.25),
+    ("schedule.warmup_epochs", 3),
+    ("augmentation.scale", 0.2),
+    ("loss.label_smoothing", 0.1),
+    ("budget.epochs", 3),
+    ("budget.patience", 2),
+    ("seed", 9),
+    ("precision", "fp32"),
+]
+
+
+def refusal(values: Any) -> str:
+    with pytest.raises(RecipeError) as caught:
+        Recipe.from_values(values, "x.yaml")
+    return str(caught.value)
+
+
+def plain() -> Recipe:
+    return Recipe.from_values(PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"seeds": 3}, "x.yaml: seeds: there is no such setting; did you mean 'seed'?"),
+        ({"optimizer": {"lerning_rate": 1}}, f"optimizer.lerning_rate: {UNKNOWN}; did you mean 'learning_rate'?"),
+        ({"model": {"name": "custom_cnn", "dropuot": 0}}, f"model.dropuot: {UNKNOWN}; did you mean 'dropout'?"),
+        ({"loss": {"smoothing": 0}}, f"x.yaml: loss.smoothing: {UNKNOWN}; did you mean 'label_smoothing'?"),
+        ({"model": {"name": "custom_cn"}}, "model.name: no architecture is called 'custom_cn'; did you mean "),
+        ({"model": {}}, "x.yaml: model.name: missing; there is: "),
+        ({"model": "custom_cnn"}, "x.yaml: model: 'custom_cnn' is refused: write it as `model: {name: custom_cnn}`"),
+        ({"data": {}}, "x.yaml: data.path: missing"),
+        ({"optimizer": 3}, "x.yaml: optimizer: 3 is refused: input should be a valid dictionary"),
+        ({"loss": None}, "x.yaml: loss: None is refused: input should be a valid dictionary"),
+        ({"budget": {"epochs": 0}}, "x.yaml: budget.epochs: 0 is refused: input should be greater than or equal to 1"),
+        ({"budget": {"epochs": 1.5}}, "x.yaml: budget.epochs: 1.5 is refused: input should be a valid integer"),
+        ({"optimizer": {"learning_rate": math.nan}}, "x.yaml: optimizer.learning_rate: nan is refused"),
+        ({"optimizer": {"learning_rate": math.inf}}, "x.yaml: optimizer.learning_rate: inf is refused"),
+        ({"precision": "fp16"}, "x.yaml: precision: 'fp16' is refused: input should be 'auto', 'fp32' or 'bf16'"),
+        ({"task": "segmentaton"}, "task: 'segmentaton' is refused: input should be 'classification' or 'segment"),
+        ({"task": "segmentation"}, "model 'custom_cnn' is for classification, the task is segmentation"),
+        ({"scaling": {"num_workers": 64}}, "budget.batch_size 32 leaves some of 64 workers without an image"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_named_with_its_path_and_what_would_be_right(change, expected):
+    assert expected in refusal({**PLAIN, **change})
+
+
+def test_a_check_across_the_settings_of_a_section_names_the_section():
+    text = refusal({**UNET, "loss": {"bce_weight": 0, "dice_weight": 0}})
+
+    assert text.startswith("x.yaml: loss: bce_weight and dice_weight are both 0")
+
+
+def test_filters_of_zero_are_refused():
+    text = refusal({**UNET, "model": {"name": "classic_unet", "base_filters": 0}})
+
+    assert text == "x.yaml: model.base_filters: 0 is refused: input should be greater than or equal to 2"
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    text = refusal(
+        {**PLAIN, "seed": -1, "loss": {"a": 1}, "model": {"name": "custom_cnn", "dropout": 2}, "budget": {"epocs": 3}}
+    )
+
+    paths = {line.split(": ")[1] for line in text.splitlines()}
+    assert paths == {"model.dropout", "loss.a", "seed", "budget.epocs"}
+
+
+@pytest.mark.parametrize("values", [None, [], "recipe", 3])
+def test_values_that_are_no_settings_are_refused(values):
+    assert "a recipe holds settings (task, data, model" in refusal(values)
+
+
+@pytest.mark.parametrize(("path", "value"), OTHER_VALUES)
+def test_with_values_changes_one_setting_and_nothing_else(path, value):
+    changed = plain().with_values(path, value)
+
+    found: Any = changed.values()
+    for part in path.split("."):
+        found = found[part]
+    before = plain()
+    original: Any = before.values()
+    for part in path.split("."):
+        original = original[part]
+    assert found == value != original
+    assert changed.with_values(path, original) == before
+
+
+@given(
+    learning_rate=st.floats(1e-9, 1),
+    dropout=st.floats(0, 0.999),
+    epochs=st.integers(1, 10_000),
+    seed=st.integers(0, 2**31 - 1),
+)
+def test_any_recipe_survives_its_values(learning_rate, dropout, epochs, seed):
+    recipe = plain().with_values("optimizer.learning_rate", learning_rate).with_values("model.dropout", dropout)
+    recipe = recipe.with_values("budget.epochs", epochs).with_values("seed", seed)
+
+    assert Recipe.from_values(recipe.values()) == recipe
+
+
+def test_a_recipe_survives_its_yaml(tmp_path):
+    recipe = Recipe.from_values(
+        {**UNET, "model": {"name": "classic_unet", "base_filters": 4}, "loss": {"dice_weight": 2}}
+    )
+    (tmp_path / "saved.yaml").write_text(recipe.to_yaml())
+
+    read = Recipe.from_yaml(tmp_path / "saved.yaml")
+
+    assert read == recipe
+    assert type(read.model) is type(recipe.model)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("optimizer.learning_rte", "there is no setting 'learning_rte'; did you mean 'learning_rate'?"),
+        ("optimzer.learning_rate", "there is no section 'optimzer'; did you mean 'optimizer'?"),
+        ("optimizer.learning_rate.x", "there is no section 'optimizer.learning_rate'"),
+        ("", "there is no setting ''"),
+    ],
+)  # fmt: skip
+def test_a_path_that_leads_nowhere_is_refused(path, expected):
+    with pytest.raises(RecipeError) as caught:
+        plain().with_values(path, 1)
+    assert str(caught.value).startswith(path)
+    assert expected in str(caught.value)
+
+
+def test_a_value_that_does_not_fit_is_named_by_the_option_that_gave_it():
+    with pytest.raises(RecipeError, match=r"--set model.dropout=7: model.dropout: 7 is refused"):
+        plain().with_values("model.dropout", 7)
+
+
+def test_another_architecture_starts_from_its_own_defaults():
+    recipe = Recipe.from_values({**UNET, "model": {"name": "classic_unet", "base_filters": 4}})
+
+    assert recipe.with_values("model.name", "classic_unet").model == recipe.model
+    with pytest.raises(RecipeError, match="model 'custom_cnn' is for classification"):
+        recipe.with_values("model.name", "custom_cnn")
+
+
+def test_a_recipe_is_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        plain().seed = 3
+
+
+@pytest.mark.parametrize(("path", "value"), OTHER_VALUES)
+def test_the_fingerprint_changes_with_what_decides_the_result(path, value):
+    assert plain().with_values(path, value).fingerprint != plain().fingerprint
+
+
+@pytest.mark.parametrize(("path", "value"), [("num_workers", 4), ("use_gpu", True), ("cpus_per_worker", 2.0)])
+def test_the_fingerprint_ignores_where_the_work_is_done(path, value):
+    assert plain().with_values(f"scaling.{path}", value).fingerprint == plain().fingerprint
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("recipe: [unclosed", "not readable as YAML"),
+        ("task: classification\n", "has no `recipe:` at its top"),
+        ("recipe: {}\nsarch: {}\n", "'sarch' is unknown at the top; did you mean 'search'?"),
+        ("recipe: {}\n", "task: missing"),
+        ("", "has no `recipe:` at its top"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_refused_by_its_name(tmp_path, content, expected):
+    path = tmp_path / "broken.yaml"
+    path.write_text(content)
+
+    with pytest.raises(RecipeError) as caught:
+        Recipe.from_yaml(path)
+    assert str(path) in str(caught.value)
+    assert expected in str(caught.value)
+
+
+def test_a_binary_file_is_refused(tmp_path):
+    (tmp_path / "x.yaml").write_bytes(b"\x89PNG\xff\xfe")
+
+    with pytest.raises(RecipeError, match="not readable as YAML"):
+        Recipe.from_yaml(tmp_path / "x.yaml")
+
+
+def test_a_misspelt_file_suggests_its_neighbor():
+    path = Path(__file__).parents[1] / "search_spaces" / "custom_cn.yaml"
+
+    with pytest.raises(RecipeError, match=r"no such recipe; did you mean 'custom_cnn.yaml'\?"):
+        Recipe.from_yaml(path)

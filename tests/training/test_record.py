@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from glioray.data.prepared import PreparedDataset
+from glioray.errors import RecipeError
+from glioray.recipe import Recipe
+from glioray.registry.bundle import ModelBundle
+from glioray.training.loop import fit
+from glioray.training.record import open_run, write_bundle, write_history
+from glioray.training.state import read_history
+from glioray.training.worker import LocalWorker, checkpoints
+
+
+def test_a_run_folder_of_another_recipe_is_refused(tmp_path: Path, unet_recipe: Recipe) -> None:
+    open_run(tmp_path, unet_recipe)
+    open_run(tmp_path, unet_recipe.with_values("scaling.num_workers", 2))
+    with pytest.raises(RecipeError, match="a run of another recipe"):
+        open_run(tmp_path, unet_recipe.with_values("seed", 7))
+
+
+def test_history_is_one_line_an_epoch_and_a_picture(tmp_path: Path) -> None:
+    history = [{"epoch": e, "loss": 1 / e, "val/loss": 1 / e, "score": 0.1 * e, "best_epoch": e} for e in (1, 2, 3)]
+    write_history(tmp_path, history)
+    with (tmp_path / "metrics.csv").open(newline="") as file:
+        assert [float(row["loss"]) for row in csv.DictReader(file)] == [row["loss"] for row in history]
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_bundle_of_a_checkpoint_builds_and_names_its_epoch(
+    tmp_path: Path, unet_recipe: Recipe, volumes: PreparedDataset
+) -> None:
+    recipe = unet_recipe.with_values("budget.epochs", 1)
+    fit(recipe, volumes, LocalWorker(volumes, tmp_path, recipe.seed))
+    checkpoint = checkpoints(tmp_path)[-1]
+    bundle = ModelBundle.load(write_bundle(tmp_path, recipe, volumes, checkpoint, len(read_history(checkpoint))))
+    assert bundle.config.epoch == 1
+    assert bundle.config.data_fingerprint == volumes.manifest.fingerprint
+    bundle.build()

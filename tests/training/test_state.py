@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from glioray.errors import BundleError
+from glioray.recipe import Optimizer
+from glioray.training.state import OPTIMIZER, TrainState, build_optimizer
+
+
+@pytest.fixture
+def state() -> TrainState:
+    model = nn.Linear(3, 2)
+    return TrainState(model, build_optimizer(model, Optimizer()))
+
+
+def test_the_best_epoch_is_the_earliest_of_equals(state: TrainState) -> None:
+    bests = [state.add({"score": score})["best_epoch"] for score in (0.2, 0.5, 0.5, 0.4)]
+    assert bests == [1, 2, 2, 2]
+
+
+def test_a_score_that_is_not_a_number_is_worse_than_any(state: TrainState) -> None:
+    bests = [state.add({"score": score})["best_epoch"] for score in (math.nan, 0.0, math.nan)]
+    assert bests == [1, 2, 2]
+
+
+def test_saved_equals_loaded(state: TrainState, tmp_path: Path) -> None:
+    state.model(torch.ones(1, 3)).sum().backward()
+    state.optimizer.step()
+    state.add({"score": 0.3})
+    state.save(tmp_path)
+    model = nn.Linear(3, 2)
+    other = TrainState(model, build_optimizer(model, Optimizer()))
+    other.load(tmp_path)
+    assert torch.equal(other.model.weight, state.model.weight)
+    assert other.history == state.history
+    moments = state.optimizer.state_dict()["state"][0]["exp_avg"]
+    assert torch.equal(other.optimizer.state_dict()["state"][0]["exp_avg"], moments)
+
+
+def test_a_damaged_checkpoint_is_refused(state: TrainState, tmp_path: Path) -> None:
+    state.add({"score": 0.3})
+    state.save(tmp_path)
+    (tmp_path / OPTIMIZER).write_bytes(b"PK\x03\x04 no longer a file")
+    with pytest.raises(BundleError, match="a damaged checkpoint"):
+        state.load(tmp_path)
