@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def find_package() -> None:
-    """Puts `platform/` on the path, of this process and of the workers that Ray starts for it."""
+    """Puts `platform/` on the path of this process; `glioray.cluster` does so for the workers."""
     source = str(Path(__file__).resolve().parent.parent / "platform")
     if source not in sys.path:
         sys.path.insert(0, source)

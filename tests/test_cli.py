@@ -69,10 +69,19 @@ def test_a_set_without_a_value_is_one_line(fail) -> None:
     assert "write it as path=value" in line
 
 
-def test_serving_nothing_is_one_line(fail, tmp_path: Path) -> None:
-    config = ROOT / "serve" / "local.yaml"
-    (line,) = fail("serve", "--config", config, "--registry", tmp_path / "none", "--host", "0.0.0.0")
+def test_serving_the_world_is_refused_in_one_line(fail) -> None:
+    (line,) = fail("serve", "--config", ROOT / "serve" / "local.yaml", "--host", "0.0.0.0")
     assert "loopback" in line
+
+
+def test_serving_nothing_is_one_line(fail, tmp_path: Path) -> None:
+    (line,) = fail("serve", "--config", ROOT / "serve" / "local.yaml", "--registry", tmp_path / "none")
+    assert "holds no model; publish one" in line
+
+
+def test_a_value_that_is_no_yaml_is_one_line(fail) -> None:
+    (line,) = fail("train", UNET, "--set", "model.name=[")
+    assert "not readable as YAML" in line
 
 
 def test_prepare_prints_one_json_object(

@@ -34,7 +34,7 @@ def main() -> None:
     """Runs the command line; what a user can cause is one line on the error stream and exit code 1."""
     try:
         app()
-    except GliorayError as error:
+    except (GliorayError, OSError) as error:
         from glioray.terminal import say
 
         say(f"{type(error).__name__}: {error}")
@@ -90,8 +90,10 @@ def prepare(
 ) -> None:
     """Step 1. Raw scans to shards: grouped, split, and proven to share no group."""
     from glioray import terminal
+    from glioray.cluster import require_lasting
     from glioray.data.prepare import PrepareOptions
     from glioray.data.prepare import prepare as run
+    from glioray.data.summary import facts_of
     from glioray.options import checked, chosen_recipe
 
     wanted_px = image_size or (chosen_recipe(recipe, ()).data.image_size if recipe else None)
@@ -107,27 +109,15 @@ def prepare(
         workers=workers,
         skip_unreadable=skip_unreadable,
     )
+    require_lasting(out)
     started_at = time.perf_counter()
     with terminal.bars(as_json) as show:
         data = run(source, raw, out, options, show)
     elapsed_s = time.perf_counter() - started_at
-    manifest = data.manifest
-    rows = sum(counts.rows for counts in manifest.sides.values())
-    facts: dict[str, Any] = {"folder": str(out), "images": rows}
-    facts |= {side: f"{counts.rows} images of {data.describe(side)}" for side, counts in manifest.sides.items()}
-    if manifest.duplicates:
-        facts["images with a near-copy"] = manifest.duplicates.images_with_a_copy
-        facts["groups with two labels"] = len(manifest.duplicates.conflicts)
-        facts["test images with a copy in training"] = manifest.leak.with_copy_in_training if manifest.leak else 0
-    facts |= {
-        "split": str(manifest.leak or f"by {'group' if manifest.duplicates else 'patient'}, seed {seed}"),
-        "refused": len(manifest.refused),
-        "fingerprint": manifest.fingerprint,
-        "elapsed_s": round(elapsed_s, 1),
-        "images_per_s": round(rows / elapsed_s, 1),
-        "page": f"{out}/dataset.html",
-    }
-    kind = "classic_unet" if manifest.contents.task == "segmentation" else "custom_cnn"
+    rate = round(sum(counts.rows for counts in data.manifest.sides.values()) / elapsed_s, 1)
+    facts = {"folder": str(out), **facts_of(data), "elapsed_s": round(elapsed_s, 1), "images_per_s": rate}
+    facts["page"] = f"{out}/dataset.html"
+    kind = "classic_unet" if data.manifest.contents.task == "segmentation" else "custom_cnn"
     terminal.close(as_json, "Prepared", facts, f"glioray train search_spaces/{kind}.yaml --set data.path={out}")
 
 
@@ -142,11 +132,12 @@ def train(
 ) -> None:
     """Step 2. Shards and a recipe to a trained model; the same command goes on after a kill."""
     from glioray import terminal
-    from glioray.cluster import connect
+    from glioray.cluster import connect, require_lasting
     from glioray.options import chosen_recipe
     from glioray.training.plan import plan_run
     from glioray.training.watch import Watcher
 
+    require_lasting(runs)
     plan = plan_run(chosen_recipe(recipe, settings or ()), runs, name)
     folder = _relative(plan.folder)
     following = f"glioray evaluate {folder}"
@@ -162,9 +153,9 @@ def train(
     facts: dict[str, Any] = {
         "run": folder,
         "epochs": len(done.history),
-        "best epoch": int(best["epoch"]),
-        "val score": f"{best['score']:.4f} over {plan.data.describe('val')}, seed {plan.recipe.seed}",
-        "": "which chose the epoch: the test score is for `evaluate` to say",
+        "best_epoch": int(best["epoch"]),
+        "val_score": round(best["score"], 4),
+        "val_score_is": f"over {plan.data.describe('val')}, seed {plan.recipe.seed}; it chose the epoch, no test score",
         "epoch_s": round(sum(row["epoch_s"] for row in done.history) / len(done.history), 2),
         "feeding": done.feeding,
         "bundle": _relative(done.bundle),
@@ -179,6 +170,7 @@ def evaluate(
     data: Annotated[Path | None, typer.Option(help="prepared folder; default: what it was trained on")] = None,
     side: Annotated[Literal["train", "val", "test"], typer.Option(help="test: once, at the end")] = "test",
     out: Annotated[Path | None, typer.Option(help="folder of the report; default: evaluation/ in the run")] = None,
+    device: Annotated[str, typer.Option(help="cpu, or cuda")] = "cpu",
     registry: Registry = "registry",
     as_json: Json = False,
 ) -> None:
@@ -192,7 +184,9 @@ def evaluate(
     place = data or Path(found.bundle.config.recipe["data"]["path"])
     target = out or found.evaluation_folder
     with terminal.bars(as_json) as show:
-        result = run(found.bundle, place, target, side, lambda done, total: show(f"predict {side}", done, total))
+        result = run(
+            found.bundle, place, target, side, lambda done, total: show(f"predict {side}", done, total), device
+        )
     found.keep_scores(result.scores, belongs=result.is_own_data and side == "test")
     leak = result.leak
     if as_json:
@@ -256,7 +250,7 @@ def models(registry: Registry = "registry", as_json: Json = False) -> None:
     """Lists the architectures, and what the registry holds."""
     from glioray import terminal
     from glioray.models import _contract as architectures
-    from glioray.registry.card import describe
+    from glioray.registry.card import headline
     from glioray.registry.store import Store
 
     store = Store(registry)
@@ -264,16 +258,14 @@ def models(registry: Registry = "registry", as_json: Json = False) -> None:
     for name in store.names():
         for version in store.versions(name):
             published, bundle = store.load(f"{name}@{version}")
-            config = bundle.config
-            best = describe(config.scores[0], config.leak) if config.scores else "not evaluated"
-            first = f"{config.scores[0].name} {best}" if config.scores else best
-            rows.append((str(published), ", ".join(published.aliases), config.model.name, first))
-    kinds = [(name, architectures.load(name).Config.task, _first_line(name)) for name in architectures.names()]
+            score = headline(bundle.config)
+            rows.append((str(published), ", ".join(published.aliases), bundle.config.model.name, score))
+    kinds = [(name, architectures.load(name).Config.task, architectures.title(name)) for name in architectures.names()]
     if as_json:
         typer.echo(json.dumps({"architectures": [kind[0] for kind in kinds], "published": [row[0] for row in rows]}))
         return
     terminal.table("Architectures", ("name", "task", "what it is"), kinds)
-    terminal.table(f"\nPublished in {registry}", ("model", "aliases", "architecture", "first score"), rows)
+    terminal.table(f"\nPublished in {registry}", ("model", "aliases", "architecture", "score"), rows)
 
 
 @app.command()
@@ -305,12 +297,6 @@ def doctor(as_json: Json = False) -> None:
         terminal.table("This machine", ("", "what", "found"), rows)
     if not all(finding.is_fine for finding in findings):
         raise typer.Exit(1)
-
-
-def _first_line(name: str) -> str:
-    from glioray.models import _contract as architectures
-
-    return str(architectures.load(name).__doc__).splitlines()[0]
 
 
 def _relative(path: Path) -> str:

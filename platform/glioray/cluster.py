@@ -12,12 +12,13 @@ import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from glioray.errors import ClusterError
 
-LOOPBACK, DASHBOARD_PORT = "127.0.0.1", 8265
-_API_ADDRESS = "RAY_API_SERVER_ADDRESS"
+LOCAL, LOOPBACK, DASHBOARD_PORT = "local", "127.0.0.1", 8265
+_API_ADDRESS, _JOB = "RAY_API_SERVER_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR"
 _ENVIRONMENT = {
     "RAY_DATA_USE_DATASOURCE_V2": "0",  # the first Parquet reader streams five times as fast
     "RAY_TRAIN_V2_ENABLED": "1",
@@ -35,14 +36,14 @@ def connect(address: str | None = None, dashboard: bool = False) -> Iterator[Non
     """A Ray to work with, for as long as the context lasts.
 
     Args:
-        address: of a running cluster (`auto`, `HOST:PORT`, `ray://HOST:PORT`); none joins the cluster that this
-            process is a job of, else starts one here, on 127.0.0.1, and ends it.
+        address: of a running cluster (`auto`, `HOST:PORT`, `ray://HOST:PORT`); `local` starts one here, on 127.0.0.1,
+            and ends it; none joins the cluster that RAY_ADDRESS names, as in a job, else starts one here.
         dashboard: whether a Ray that is started here has one.
 
     Raises:
         ClusterError: nothing answers at the address, or Ray does not start.
     """
-    address = address or os.environ.get("RAY_ADDRESS")
+    address = None if address == LOCAL else address or os.environ.get("RAY_ADDRESS")
     for name, value in {**_ENVIRONMENT, **({} if address else _LOCAL_ENVIRONMENT)}.items():
         os.environ.setdefault(name, value)
     import ray
@@ -53,7 +54,7 @@ def connect(address: str | None = None, dashboard: bool = False) -> Iterator[Non
     local = {} if address else _local_settings(dashboard)
     try:
         ray.init(
-            address=address or "local",
+            address=address or LOCAL,
             runtime_env=_job_environment(os.environ),
             logging_level=logging.WARNING,
             log_to_driver=False,
@@ -67,6 +68,19 @@ def connect(address: str | None = None, dashboard: bool = False) -> Iterator[Non
         ray.shutdown()
         if local:
             os.environ.pop(_API_ADDRESS, None)
+
+
+def require_lasting(folder: Path) -> None:
+    """Refuses to write results where they would be thrown away: a job's working directory is a copy of its own.
+
+    Raises:
+        ClusterError: this process is a job of Ray, and the folder lies in its working directory.
+    """
+    if _JOB in os.environ and folder.absolute().is_relative_to(Path.cwd()):
+        raise ClusterError(
+            f"{folder}: lies in the job's copy of the working directory, which Ray removes; name a folder on storage "
+            "that all nodes share, by its absolute path"
+        )
 
 
 def free_port(first: int) -> int:
@@ -101,7 +115,7 @@ def _job_environment(environment: Mapping[str, str]) -> dict[str, Any] | None:
 
     A job that sets PYTHONPATH itself is left alone: Ray refuses to merge two.
     """
-    job = environment.get("RAY_JOB_CONFIG_JSON_ENV_VAR")
+    job = environment.get(_JOB)
     if job is None:
         return None
     set_by_job = json.loads(job).get("runtime_env", {}).get("env_vars", {})

@@ -26,7 +26,11 @@ def chosen_recipe(path: Path, settings: Sequence[str]) -> Recipe:
         name, equals, value = setting.partition("=")
         if not equals:
             raise RecipeError(f"--set {setting!r}: write it as path=value, as optimizer.learning_rate=1e-3")
-        recipe = recipe.with_values(name, yaml.safe_load(value))
+        try:
+            plain = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise RecipeError(f"--set {setting!r}: the value is not readable as YAML; quote it") from None
+        recipe = recipe.with_values(name, plain)
     return recipe
 
 

@@ -38,6 +38,9 @@ class Optimizer(_Section):
     name: Literal["adam", "adamw", "sgd"] = Field("adamw", description="sgd has Nesterov momentum 0.9")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="at its highest")
     weight_decay: float = Field(1e-4, ge=0, le=1)
+    clip_norm: float | None = Field(
+        None, gt=0, le=1000, description="longest gradient; a longer one is shortened (Pascanu 2013, arXiv 1211.5063)"
+    )
 
 
 class Schedule(_Section):
@@ -171,8 +174,9 @@ class Recipe(_Section):
 
     @property
     def fingerprint(self) -> str:
-        """8 hex digits of all that decides the result; where the work is done does not."""
-        decisive = self.model_copy(update={"scaling": Scaling()})
+        """8 hex digits of all that decides the result; how many cores each worker has does not."""
+        scaling = self.scaling.model_copy(update={"cpus_per_worker": 1.0})
+        decisive = self.model_copy(update={"scaling": scaling})
         return hashlib.sha256(decisive.model_dump_json().encode()).hexdigest()[:8]
 
 

@@ -126,6 +126,7 @@ def bundle(name: str) -> ModelBundle:
         preprocessing=preprocessing,
         normalization=Normalization(mean=(60.0,) * channels, std=(50.0,) * channels),
         data_fingerprint="0123456789ab",
+        source_hash="5ca9",
         leak=None,
         epoch=1,
         versions={},

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 
 import pytest
 
@@ -62,10 +63,10 @@ def test_leftovers_of_a_killed_run_are_removed_and_those_of_a_living_one_kept(tm
     if dead == 0:
         os._exit(0)
     os.waitpid(dead, 0)
-    (tmp_path / f".out.partial-{dead}").mkdir()
-    (tmp_path / f".out.partial-{os.getppid()}").mkdir()
+    (tmp_path / f".out.partial-{socket.gethostname()}-{dead}").mkdir()
+    (tmp_path / f".out.partial-{socket.gethostname()}-{os.getppid()}").mkdir()
     make(tmp_path / "out", "new")
-    assert names(tmp_path) == [f".out.partial-{os.getppid()}", "out"]
+    assert names(tmp_path) == [f".out.partial-{socket.gethostname()}-{os.getppid()}", "out"]
 
 
 @pytest.mark.parametrize("name", ["thesis.docx", "manifest.json"])

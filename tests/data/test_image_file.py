@@ -89,8 +89,43 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded() -> None:
     content = bytearray(encoded(Image.new("1", (16, 16))))
     content[16:24] = struct.pack(">II", 90_000, 90_000)
     content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
-    with pytest.raises(UnreadableError, match="pixels"):
+    with pytest.raises(UnreadableError, match="at most 4000 px on a side|pixels"):
         decode_image(bytes(content), "bomb.png")
+
+
+def test_a_long_thin_picture_counts_as_the_square_that_it_is_padded_to() -> None:
+    with pytest.raises(UnreadableError, match="60000 x 16 px, 1 channel; at most 4000 px"):
+        decode_image(encoded(Image.new("1", (60_000, 16))), "thread.png")
+
+
+def test_an_array_is_as_large_as_its_channels_make_it() -> None:
+    stream = io.BytesIO()
+    np.save(stream, np.zeros((4, 16, 2_001), np.uint8))
+    with pytest.raises(UnreadableError, match="4 channels; at most 2000 px"):
+        decode_slice(stream.getvalue(), "wide.npy")
+
+
+def test_pages_of_two_sizes_are_refused() -> None:
+    stream = io.BytesIO()
+    Image.new("L", (64, 64)).save(stream, "TIFF", save_all=True, append_images=[Image.new("L", (32, 32))])
+    with pytest.raises(UnreadableError, match="pages differ in size"):
+        decode_slice(stream.getvalue(), "thumbnail.tif")
+
+
+def test_whatever_is_broken_in_a_tiff_is_an_error_of_ours() -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (24, 20)).save(stream, "TIFF")
+    random = np.random.default_rng(0)
+    refused = 0
+    for _ in range(400):
+        content = np.frombuffer(stream.getvalue(), np.uint8).copy()
+        where = np.concatenate([random.integers(0, 8, 1), random.integers(len(content) - 200, len(content), 3)])
+        content[where] = random.integers(0, 256, 4)
+        try:
+            decode_slice(content.tobytes(), "broken.tif")
+        except UnreadableError:
+            refused += 1
+    assert refused > 100
 
 
 def test_a_slice_keeps_the_channels_of_its_file() -> None:

@@ -99,6 +99,7 @@ def make_bundle() -> Callable[[PreparedDataset], ModelBundle]:
             preprocessing=manifest.settings.preprocessing,
             normalization=manifest.normalization,
             data_fingerprint=manifest.fingerprint,
+            source_hash=manifest.settings.source_hash,
             leak=None,
             epoch=1,
             versions=versions(),

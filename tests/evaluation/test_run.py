@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -167,8 +168,19 @@ def test_a_published_split_carries_its_leak_line(make_classification, make_bundl
     assert "leaky: 2 of 3" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_another_split_of_the_scans_it_was_trained_on_is_leaky(make_classification, make_bundle, tmp_path, monkeypatch):
+    bundle = make_bundle(make_classification([0, 1, 2]))
+    answer_with(monkeypatch, one_hot)
+
+    found = evaluate(bundle, make_classification([2, 1, 0], name="again").folder, tmp_path / "out")
+
+    assert found.leak == "leaky: another split of the scans that it was trained on"
+    assert found.leak in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_other_data_than_trained_from_are_marked(make_classification, make_bundle, tmp_path, monkeypatch):
     bundle = make_bundle(make_classification([0, 1, 2]))
+    bundle = replace(bundle, config=bundle.config.model_copy(update={"source_hash": "of other scans"}))
     other = make_classification([2, 1, 0], name="other")
     answer_with(monkeypatch, one_hot)
 

@@ -31,6 +31,7 @@ def bundle() -> ModelBundle:
         preprocessing=Preprocessing(image_size=16, crop_head=False, intensity="as_is"),
         normalization=Normalization(mean=(1.0, 2.0), std=(3.0, 4.0)),
         data_fingerprint="0123456789ab",
+        source_hash="5ca9",
         leak=None,
         epoch=3,
         versions=versions(),

@@ -97,6 +97,7 @@ def _bundle(contents: Contents, model: dict[str, Any], preprocessing: Preprocess
         preprocessing=preprocessing,
         normalization=Normalization(mean=(60.0,) * num_channels, std=(50.0,) * num_channels),
         data_fingerprint="0123456789ab",
+        source_hash="5ca9",
         leak=None,
         epoch=1,
         versions={},

@@ -26,10 +26,9 @@ def test_the_loss_settings_reach_the_task():
     assert (task.bce_weight, task.dice_weight) == (0.25, 3)
 
 
-def test_no_counts_and_some_are_some():
+def test_counts_add_by_name():
     some = {"n": torch.tensor(2.0)}
 
-    assert tasks.add(None, some) is some
     assert tasks.add(some, {"n": torch.tensor(3.0)}) == {"n": torch.tensor(5.0)}
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -44,6 +46,13 @@ def test_an_epoch_moves_the_weights_against_the_gradient(settings: Pass, model: 
     assert validate(model, [batch(0, 1)], settings)["loss"] < before
 
 
+def test_a_gradient_longer_than_asked_is_shortened(settings: Pass, model: nn.Module) -> None:
+    before = model[1].weight.detach().clone()
+    short = replace(settings, clip_norm=0.001)
+    train_epoch(model, torch.optim.SGD(model.parameters(), lr=1.0), [batch(0, 1)], short)
+    assert 0 < (model[1].weight - before).norm() <= 0.001 + 1e-6
+
+
 def test_validation_does_not_depend_on_how_rows_are_batched(settings: Pass, model: nn.Module) -> None:
     together = validate(model, [batch(0, 1, 1, 0, 1)], settings)
     apart = validate(model, [batch(0, 1), batch(1), batch(0, 1)], settings)
@@ -55,6 +64,8 @@ def test_validation_without_rows_gives_counts_that_can_be_added(settings: Pass, 
     counts = validate(model, [], settings)
     assert counts["rows"] == 0
     assert counts["confusion"].shape == (2, 2)
+    counts["loss"] += 1  # as a reduction in place does
+    assert counts["rows"] == 0
 
 
 def test_dropout_is_on_in_training_and_off_in_validation(settings: Pass) -> None:

@@ -10,24 +10,35 @@ from glioray.errors import RecipeError
 from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
 from glioray.training.loop import fit
-from glioray.training.record import open_run, write_bundle, write_history
+from glioray.training.record import draw_curves, open_run, write_bundle, write_metrics
 from glioray.training.state import read_history
 from glioray.training.worker import LocalWorker, checkpoints
 
 
-def test_a_run_folder_of_another_recipe_is_refused(tmp_path: Path, unet_recipe: Recipe) -> None:
-    open_run(tmp_path, unet_recipe)
-    open_run(tmp_path, unet_recipe.with_values("scaling.num_workers", 2))
+@pytest.mark.parametrize(("path", "value"), [("seed", 7), ("scaling.num_workers", 2)])
+def test_a_run_folder_of_another_recipe_is_refused(
+    tmp_path: Path, unet_recipe: Recipe, volumes: PreparedDataset, path: str, value: int
+) -> None:
+    open_run(tmp_path, unet_recipe, volumes)
+    open_run(tmp_path, unet_recipe.with_values("scaling.cpus_per_worker", 0.5), volumes)
     with pytest.raises(RecipeError, match="a run of another recipe"):
-        open_run(tmp_path, unet_recipe.with_values("seed", 7))
+        open_run(tmp_path, unet_recipe.with_values(path, value), volumes)
+
+
+def test_a_run_is_not_gone_on_with_on_another_split(
+    tmp_path: Path, unet_recipe: Recipe, volumes: PreparedDataset, slices: PreparedDataset
+) -> None:
+    open_run(tmp_path, unet_recipe, volumes)
+    with pytest.raises(RecipeError, match="another split of it"):
+        open_run(tmp_path, unet_recipe, slices)
 
 
 def test_history_is_one_line_an_epoch_and_a_picture(tmp_path: Path) -> None:
     history = [{"epoch": e, "loss": 1 / e, "val/loss": 1 / e, "score": 0.1 * e, "best_epoch": e} for e in (1, 2, 3)]
-    write_history(tmp_path, history)
+    write_metrics(tmp_path, history)
     with (tmp_path / "metrics.csv").open(newline="") as file:
         assert [float(row["loss"]) for row in csv.DictReader(file)] == [row["loss"] for row in history]
-    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert draw_curves(history).startswith(b"\x89PNG")
 
 
 def test_the_bundle_of_a_checkpoint_builds_and_names_its_epoch(

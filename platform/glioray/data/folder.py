@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import glob
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +51,7 @@ def atomic_folder(out: Path) -> Iterator[Path]:
         DataError: the disk is full, or a file cannot be read or written; nothing is left behind.
     """
     remove_leftovers(out)
-    partial = out.parent / f".{out.name}.partial-{os.getpid()}"
+    partial = out.parent / f"{_partial_prefix(out)}{os.getpid()}"
     try:
         partial.mkdir(parents=True)
         yield partial
@@ -59,9 +61,16 @@ def atomic_folder(out: Path) -> Iterator[Path]:
             raise DataError(f"{error.filename or out}: {error.strerror or error}. {out} is as it was.") from error
         # Counted before the removal: mapped files hold their space for as long as this process lives.
         written = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
-        raise DataError(no_space(written, shutil.disk_usage(partial).free + written, out.parent)) from None
+        raise DataError(
+            no_space(written, shutil.disk_usage(_existing(out.parent)).free + written, out.parent)
+        ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
 
 
 def no_space(needed_bytes: int, free_bytes: int, place: Path) -> str:
@@ -73,11 +82,17 @@ def no_space(needed_bytes: int, free_bytes: int, place: Path) -> str:
 
 
 def remove_leftovers(out: Path) -> None:
-    """Removes the temporary folders of runs that were killed; another living process keeps its own."""
-    for path in out.parent.glob(f".{out.name}.partial-*"):
-        pid = path.name.rpartition("-")[2]
+    """Removes the temporary folders of runs of this host that were killed; a living process keeps its own."""
+    prefix = _partial_prefix(out)
+    for path in out.parent.glob(f"{glob.escape(prefix)}*"):
+        pid = path.name.removeprefix(prefix)
         if pid.isdigit() and (int(pid) == os.getpid() or not _is_alive(int(pid))):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _partial_prefix(out: Path) -> str:
+    """On shared storage a process number says nothing without its host."""
+    return f".{out.name}.partial-{socket.gethostname()}-"
 
 
 def _is_alive(pid: int) -> bool:

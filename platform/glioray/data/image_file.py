@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import struct
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from glioray.errors import UnreadableError
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 SMALLEST_SIDE_PX = 16
-MOST_PIXELS = 64_000_000  # of one picture, all its channels together
+MOST_PIXELS = 16_000_000  # of the square around a picture, times its channels: what preparing it takes
+BROKEN = (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError, OverflowError, struct.error)
 NPY_MAGIC = b"\x93NUMPY"
 KNOWN_BEGINNINGS = (
     (b"%PDF", "a PDF"),
@@ -46,11 +48,12 @@ def decode_slice(content: bytes, name: str) -> NDArray[Any]:
     if content.startswith(NPY_MAGIC):
         return _checked(_array(content, name), name)
     image = _open(content, name)
-    pages = getattr(image, "n_frames", 1)
-    if pages > 1:
-        _refuse_large(image.size, pages, name)
-        return _checked(np.concatenate([_channels(image, page, name) for page in range(pages)]), name)
-    return _checked(_channels(image, 0, name), name)
+    pages = _num_pages(image, name)
+    _refuse_large(image.size, pages, name)
+    channels = [_channels(image, page, name) for page in range(pages)]
+    if len({page.shape[1:] for page in channels}) > 1:
+        raise UnreadableError(f"{name}: its pages differ in size; a slice has one size in all channels.")
+    return _checked(np.concatenate(channels), name)
 
 
 def what_it_seems(content: bytes) -> str:
@@ -73,15 +76,27 @@ def _open(content: bytes, name: str) -> Image.Image:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise UnreadableError(f"{name}: {error}") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+    except (UnidentifiedImageError, *BROKEN):
         raise UnreadableError(f"{name}: {what_it_seems(content)}; wanted one of {', '.join(FORMATS)}.") from None
     _refuse_large(image.size, 1, name)
     return image
 
 
-def _refuse_large(size: tuple[int, int], pages: int, name: str) -> None:
-    if size[0] * size[1] * pages > MOST_PIXELS:
-        raise UnreadableError(f"{name}: {size[0]} x {size[1]} px x {pages}; at most {MOST_PIXELS:,} pixels are read.")
+def _num_pages(image: Image.Image, name: str) -> int:
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except BROKEN as error:
+        raise UnreadableError(f"{name}: a damaged {image.format} ({error}).") from None
+
+
+def _refuse_large(size: tuple[int, int], channels: int, name: str) -> None:
+    """A long thin picture counts as the square that it is padded to."""
+    if max(size) ** 2 * channels > MOST_PIXELS:
+        most = math.isqrt(MOST_PIXELS // channels)
+        raise UnreadableError(
+            f"{name}: {size[0]} x {size[1]} px, {channels} channel{'s' if channels > 1 else ''}; "
+            f"at most {most} px on a side are read."
+        )
 
 
 def _grey(image: Image.Image, name: str) -> NDArray[np.uint8]:
@@ -99,7 +114,7 @@ def _channels(image: Image.Image, page: int, name: str) -> NDArray[Any]:
     if page:
         try:
             image.seek(page)
-        except (EOFError, OSError, ValueError, SyntaxError) as error:
+        except BROKEN as error:
             raise UnreadableError(f"{name}: page {page + 1} is damaged ({error}).") from None
     opaque = image.mode in ("RGB", "RGBA", "L", "I;16", "I;16B", "I", "F")
     pixels = _pixels(image if opaque else _plain(image, name), name)
@@ -115,7 +130,7 @@ def _plain(image: Image.Image, name: str) -> Image.Image:
         if image.mode == "1":
             return image.convert("L")
         return image if image.mode in ("L", "RGB", "I", "F") or image.mode.startswith("I;") else image.convert("RGB")
-    except (OSError, ValueError, SyntaxError) as error:
+    except BROKEN as error:
         raise UnreadableError(f"{name}: a damaged {image.format} ({error}).") from None
 
 
@@ -125,7 +140,7 @@ def _pixels(image: Image.Image, name: str) -> NDArray[Any]:
         return np.array(image)
     except Image.DecompressionBombError as error:
         raise UnreadableError(f"{name}: {error}") from None
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except BROKEN as error:
         raise UnreadableError(f"{name}: a damaged {image.format or 'image'} ({error}).") from None
 
 
@@ -149,7 +164,7 @@ def _array(content: bytes, name: str) -> NDArray[Any]:
         if math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
             raise ValueError("its length is not that of its header")
         array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except BROKEN as error:
         raise UnreadableError(f"{name}: not a usable .npy ({error}).") from None
     if array.ndim == 2:
         return np.ascontiguousarray(array[None])
@@ -158,7 +173,8 @@ def _array(content: bytes, name: str) -> NDArray[Any]:
 
 
 def _checked(pixels: NDArray[Any], name: str) -> NDArray[Any]:
-    _, height, width = pixels.shape
+    channels, height, width = pixels.shape
+    _refuse_large((width, height), channels, name)
     if min(height, width) < SMALLEST_SIDE_PX:
         raise UnreadableError(f"{name}: {width} x {height} px; a scan is at least {SMALLEST_SIDE_PX} px on each side.")
     return pixels

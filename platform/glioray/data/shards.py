@@ -77,7 +77,7 @@ def read_columns(folder: Path, manifest: Manifest, side: Side, columns: Sequence
 
 def load_side(folder: Path, manifest: Manifest, side: Side) -> dict[str, torch.Tensor]:
     """All rows of a side: image uint8 (N,C,S,S), label int64 (N,) or mask uint8 (N,S,S), and the indices."""
-    groups = [tensors for _, tensors in _row_groups(folder, manifest, side)]
+    groups = list(_row_groups(folder, manifest, side))
     return {name: torch.cat([group[name] for group in groups]) for name in groups[0]}
 
 
@@ -115,7 +115,7 @@ def iterate_batches(
     assert 0 <= index < parts
     assert batch_size > 0
     waiting: dict[str, torch.Tensor] = {}
-    for _, tensors in _row_groups(folder, manifest, side, part):
+    for tensors in _row_groups(folder, manifest, side, part):
         waiting = {name: torch.cat([waiting[name], tensors[name]]) for name in tensors} if waiting else tensors
         while len(waiting["image"]) >= batch_size:
             yield {name: values[:batch_size] for name, values in waiting.items()}
@@ -209,14 +209,14 @@ def _compare(path: Path, records: Sequence[SliceRecord], spans: Sequence[tuple[i
 
 def _row_groups(
     folder: Path, manifest: Manifest, side: Side, part: tuple[int, int] = (0, 1)
-) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
-    """(number, columns as tensors) of the row groups of a part."""
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Columns as tensors of each row group of a part."""
     number = 0
     for path in listed_shards(folder, manifest, side):
         with open_shard(path) as file:
             for group in range(file.num_row_groups):
                 if number % part[1] == part[0]:
-                    yield number, {name: _tensor(values) for name, values in _group_columns(file, group).items()}
+                    yield {name: _tensor(values) for name, values in _group_columns(file, group).items()}
                 number += 1
 
 

@@ -1,13 +1,14 @@
-"""The train side as a Ray data set: in the object store where it fits, else streamed from the shards.
+"""The train side as a Ray data set, and where it waits between epochs.
 
-Measured on two cores (DESIGN section 8): from the object store 7,300 to 9,700 images/s of 128 px, streamed 3,000 by the
-first Parquet reader and 550 to 1,100 by the second.
+Measured on two cores, 128 px (DESIGN section 8): from a worker's own memory 14,000 images/s, from the object store
+7,300 to 9,700, streamed 3,000 by the first Parquet reader and 550 to 1,100 by the second.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Literal
 
 import ray
 import ray.data
@@ -15,42 +16,56 @@ import ray.data
 from glioray.data.prepared import PreparedDataset
 from glioray.data.shards import listed_shards
 
+Place = Literal["memory", "object store", "shards"]
+WORKER_BYTES = 1_000_000_000
 OBJECT_STORE_SHARE = 0.3
 SHUFFLE_BUFFER_BYTES = 256_000_000
 
 
 @dataclass(frozen=True)
 class Feed:
-    """A train side, ready to be split over workers."""
+    """Where the rows of the train side wait between epochs.
 
-    dataset: ray.data.Dataset
-    is_materialized: bool
+    In the memory of each worker, where an epoch is any permutation of its share; or in the object store or the shards,
+    from where a worker draws among `shuffle_rows`.
+    """
+
+    place: Place
     shuffle_rows: int
-    """Rows among which each worker draws: all of its share where they fit 256 MB."""
     reason: str
 
 
-def train_feed(data: PreparedDataset, num_workers: int) -> Feed:
-    """Chooses how the train side is fed, and says why in `reason`."""
+def choose_feed(data: PreparedDataset, num_workers: int) -> Feed:
+    """The nearest place that is large enough; `reason` says why."""
     rows, row_bytes = data.manifest.sides["train"].rows, _row_bytes(data)
     store_bytes = int(ray.cluster_resources().get("object_store_memory", 0))
-    fits = rows * row_bytes <= OBJECT_STORE_SHARE * store_bytes
+    place = _place(rows * row_bytes, num_workers, store_bytes)
+    shuffle_rows = max(1, min(rows // num_workers, SHUFFLE_BUFFER_BYTES // row_bytes))
+    room = (
+        f"{num_workers} x {WORKER_BYTES / 1e6:.0f} MB of memory, {OBJECT_STORE_SHARE:.0%} of {store_bytes / 1e6:.0f} MB"
+    )
+    return Feed(
+        place, shuffle_rows, f"from {place}: {rows * row_bytes / 1e6:.0f} MB of train for {room} of object store"
+    )
+
+
+def train_dataset(data: PreparedDataset, feed: Feed) -> ray.data.Dataset:
+    """The train side, to be split over workers."""
     context = ray.data.DataContext.get_current()
     context.use_datasource_v2 = False
     context.execution_options.preserve_order = True  # else the order of an epoch would depend on who is faster
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # else it says, as warnings, how it was set up
     shards = [str(path.absolute()) for path in listed_shards(data.folder, data.manifest, "train")]
-    dataset = ray.data.read_parquet(shards, columns=_columns(data))
-    shuffle_rows = max(1, min(rows // num_workers, SHUFFLE_BUFFER_BYTES // row_bytes))
-    size = f"{rows * row_bytes / 1e6:.0f} MB of train in an object store of {store_bytes / 1e6:.0f} MB"
-    if fits:
-        return Feed(dataset.materialize(), True, shuffle_rows, f"{size}: held there")
-    return Feed(dataset, False, shuffle_rows, f"{size}: streamed from the shards every epoch")
+    target = "label" if data.manifest.contents.task == "classification" else "mask"
+    dataset = ray.data.read_parquet(shards, columns=["image", target], num_cpus=0.1)
+    return dataset.materialize() if feed.place == "object store" else dataset
 
 
-def _columns(data: PreparedDataset) -> list[str]:
-    return ["image", "label" if data.manifest.contents.task == "classification" else "mask"]
+def _place(total_bytes: int, num_workers: int, store_bytes: int) -> Place:
+    if total_bytes <= num_workers * WORKER_BYTES:
+        return "memory"
+    return "object store" if total_bytes <= OBJECT_STORE_SHARE * store_bytes else "shards"
 
 
 def _row_bytes(data: PreparedDataset) -> int:

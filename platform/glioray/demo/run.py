@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glioray.cluster import LOOPBACK, connect, free_port
+from glioray.cluster import LOCAL, LOOPBACK, connect, free_port
 from glioray.data.phantom import PhantomSettings, write_phantom
 from glioray.data.prepare import PrepareOptions, prepare
 from glioray.data.prepared import PreparedDataset
@@ -82,7 +82,7 @@ def run_demo(out: Path, bar: Bar, say: Say) -> dict[str, Any]:
     write_phantom(out / "phantom", PHANTOM, lambda done, total: bar("phantom, patients", done, total))
     say("2/6 prepare: shards of both tasks, split by patient")
     prepared = {task.name: _prepare(task, out, bar) for task in TASKS}
-    with connect(dashboard=True):
+    with connect(LOCAL, dashboard=True):
         trained = {task.name: _train(task, out, prepared[task.name], bar, say) for task in TASKS}
         say("4/6 evaluate: the test split, once;  5/6 publish")
         scored = {name: _evaluate_and_publish(out, name, data, trained[name]) for name, data in prepared.items()}

@@ -120,7 +120,7 @@ def _evaluation(config: BundleConfig, rows: SideRows, circumstances: Circumstanc
         model=config.model.name,
         outputs=manifest.contents.outputs,
         side=rows.side,
-        leak=str(manifest.leak) if manifest.leak and rows.side == "test" else None,
+        leak=_leak(config, rows),
         synthetic=manifest.contents.synthetic,
         citation=manifest.contents.citation,
         rows=len(rows.identity),
@@ -132,6 +132,15 @@ def _evaluation(config: BundleConfig, rows: SideRows, circumstances: Circumstanc
         confusion=findings.confusion,
         **vars(circumstances),
     )
+
+
+def _leak(config: BundleConfig, rows: SideRows) -> str | None:
+    """Why the figures are too good: a published split, or a split of the same scans that training did not keep to."""
+    manifest = rows.dataset.manifest
+    same_scans = manifest.settings.source_hash == config.source_hash
+    if same_scans and manifest.fingerprint != config.data_fingerprint:
+        return "leaky: another split of the scans that it was trained on"
+    return str(manifest.leak) if manifest.leak and rows.side == "test" else None
 
 
 def _ignore(done: int, total: int) -> None:

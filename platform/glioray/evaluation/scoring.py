@@ -58,7 +58,7 @@ def pooled_scores(task: Task, per_unit: PerUnit, circumstances: Circumstances) -
 
 
 def volume_scores(task: Segmentation, pixels: torch.Tensor, circumstances: Circumstances) -> Scores:
-    """Mean and median over patients of every measure, over the labels and of each label and region.
+    """Mean and median over patients of every measure: of its mean over labels, and of each label and region.
 
     Args:
         task: names the labels and regions.
@@ -78,16 +78,16 @@ def volume_scores(task: Segmentation, pixels: torch.Tensor, circumstances: Circu
         columns = []
         for middle in (means, medians):
             for values in measured.values():
-                each = middle(values, drawn)
-                columns += [_mean_over_labels(each[:, :num_labels]), each]
+                columns.append(middle(np.column_stack([mean_over_labels(values[:, :num_labels]), values]), drawn))
         return np.concatenate(columns, axis=1)
 
     return _scores(names, figures, circumstances)
 
 
-def _mean_over_labels(each: Floats) -> Floats:
-    """(R,1) of (R,K), labels that are nowhere left out."""
-    return means(each.T, np.ones((1, each.shape[1]), dtype=np.int64)).T
+def mean_over_labels(values: Floats) -> Floats:
+    """(U,) of (U,K): of each patient, the labels that it has or was given; NaN where there are none."""
+    overall: Floats = means(values.T, np.ones((1, values.shape[1]), dtype=np.int64))[0]
+    return overall
 
 
 def _scores(names: list[str], figures: Callable[[Draws], Floats], circumstances: Circumstances) -> Scores:

@@ -14,11 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glioray.evaluation.bootstrap import means
 from glioray.evaluation.figures import dice_strip
 from glioray.evaluation.findings import Cell, Findings, Picture, Section, Table, score_table
 from glioray.evaluation.pictures import segmentation_sheet
-from glioray.evaluation.scoring import Circumstances, volume_scores
+from glioray.evaluation.scoring import Circumstances, mean_over_labels, volume_scores
 from glioray.evaluation.side import COLUMNS, SideRows
 from glioray.serving.drawing import grey_picture
 from glioray.serving.predictor import Predictor
@@ -79,8 +78,7 @@ def slice_pixels(task: Segmentation, probabilities: Tensor, batch: Batch) -> Ten
 
 def _volumes(task: Segmentation, by_patient: Tensor, rows: SideRows) -> Volumes:
     measured = {name: values.numpy() for name, values in task.by_patient({"pixels": by_patient}).items()}
-    labels = measured["dice"][:, : len(task.labels)]
-    overall = means(labels.T, np.ones((1, labels.shape[1]), dtype=np.int64))[0]
+    overall = mean_over_labels(measured["dice"][:, : len(task.labels)])
     slices = np.bincount(rows.unit_index.numpy(), minlength=len(by_patient))
     return Volumes(rows.units, slices, measured, overall)
 

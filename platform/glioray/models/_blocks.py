@@ -29,6 +29,7 @@ class UNet(nn.Module):
         self.bottom = block(widths[-1], 2 * widths[-1], widths[-1])
         self.up = nn.ModuleList(block(2 * width, width, max(width // 2, base_filters)) for width in reversed(widths))
         self.head = nn.Conv2d(base_filters, out_channels, 1)
+        self.apply(_start_wide)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B,C,H,W) to logits (B,K,H,W)."""
@@ -44,6 +45,12 @@ class UNet(nn.Module):
             features = block(torch.cat([skip, features], dim=1))
         logits: Tensor = self.head(features)
         return logits
+
+
+def _start_wide(module: nn.Module) -> None:
+    """He's initialization, which Ronneberger 2015 asks for: else nothing is learned for the first epochs."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
 
 def conv_norm_act(conv: nn.Conv2d, act: nn.Module, pool: bool) -> nn.Sequential:

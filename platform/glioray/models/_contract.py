@@ -62,6 +62,11 @@ def load(name: str) -> ModelFile:
     return cast(ModelFile, importlib.import_module(f"glioray.models.{name}"))
 
 
+def title(name: str) -> str:
+    """The first line of an architecture's docstring."""
+    return str(load(name).__doc__).splitlines()[0]
+
+
 def build(config: ModelConfig, signature: Signature) -> nn.Module:
     """The network of a config, with fresh weights from torch's random state.
 

@@ -57,6 +57,7 @@ class BundleConfig(BaseModel):
     preprocessing: Preprocessing
     normalization: Normalization
     data_fingerprint: str
+    source_hash: str = Field(description="of the raw scans, whatever their split")
     leak: str | None = Field(description="the leak line of a published split, else none")
     epoch: int = Field(description="the epoch that validation chose, from 1")
     scores: tuple[Score, ...] = ()
@@ -97,7 +98,7 @@ class ModelBundle:
         """Writes the folder whole or not at all; an older one there is replaced."""
         with atomic_folder(folder) as partial:
             weights = {name: tensor.contiguous() for name, tensor in self.weights.items()}
-            safetensors.torch.save_file(weights, partial / WEIGHTS)
+            (partial / WEIGHTS).write_bytes(safetensors.torch.save(weights))
             (partial / CONFIG).write_text(self.config.model_dump_json(indent=2) + "\n")
             (partial / CARD).write_text(render_card(self.config))
 

@@ -52,6 +52,13 @@ def describe(score: Score, leak: str | None) -> str:
     return f"{line} ({leak})" if leak else line
 
 
+def headline(config: BundleConfig) -> str:
+    """The first score in a line, or that there is none."""
+    if not config.scores:
+        return "not evaluated"
+    return f"{config.scores[0].name} {describe(config.scores[0], config.leak)}"
+
+
 def _warnings(config: BundleConfig) -> list[str]:
     found = []
     if config.contents.synthetic:

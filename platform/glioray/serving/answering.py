@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,6 +69,10 @@ def _ask(predictor: Predictor, upload: Upload, wish: Wish) -> _Question | Proble
         prepared = predictor.prepare(raw)
     except GliorayError as error:
         return problem_of(error)
+    except Exception:
+        # A decoder's own failure, which no list foresees. Raised here, it would take the whole batch with it.
+        logging.getLogger(__name__).exception("an upload of %d bytes broke its decoder", len(upload.content))
+        return Problem(400, "The image cannot be read", f"{upload.name}: it breaks its decoder; save it anew as PNG.")
     is_drawn = wish.picture or wish.overlay
     grey = drawing.grey_picture(raw, predictor.config.contents.channels) if is_drawn else None
     return _Question(prepared, grey, wish)

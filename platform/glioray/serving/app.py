@@ -43,7 +43,7 @@ class Model:
     def __init__(self, registry: str, reference: str, args: ServeArgs) -> None:
         torch.set_num_threads(args.threads)
         _, bundle = Store(registry).load(reference)
-        self.predictor = Predictor.load(bundle)
+        self.predictor = Predictor.load(bundle, precision=args.precision)
         self.answer.set_max_batch_size(args.max_batch_size)
         self.answer.set_batch_wait_timeout_s(args.batch_wait_ms / 1000)
         signature = bundle.config.signature

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from glioray.cluster import connect
+from glioray.cluster import LOCAL, connect
 from glioray.errors import ServingError
 from glioray.serving.catalog import find_models
 from glioray.serving.settings import ServeArgs
@@ -37,7 +37,7 @@ def serving(args: ServeArgs, host: str, port: int) -> Iterator[str]:
     _require_loopback(host)
     _require_free(host, port)
     find_models(args)
-    with connect(address=None):
+    with connect(LOCAL):
         # Only now: Ray reads its environment when it is imported, and `connect` sets it.
         from glioray.serving.app import deploy, end
 

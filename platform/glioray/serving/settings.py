@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -27,6 +27,7 @@ class ServeArgs(BaseModel):
     cpus_per_replica: float = Field(
         0, ge=0, le=256, description="cores that Ray keeps for each replica; 0 lets all share what there is"
     )
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="fp32 answers as the evaluation did, bf16 faster")
     max_batch_size: int = Field(16, ge=1, le=1024, description="images of one pass through the network")
     batch_wait_ms: float = Field(0, ge=0, le=1000, description="how long a pass waits for more images")
     max_queued_requests: int = Field(

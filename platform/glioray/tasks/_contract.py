@@ -69,6 +69,6 @@ def build(contents: Contents, loss: Any, num_patients: int) -> Task:
     return importlib.import_module(f"glioray.tasks.{contents.task}").build(contents, loss, num_patients)  # type: ignore[no-any-return]
 
 
-def add(total: Counts | None, counts: Counts) -> Counts:
-    """Counts of two sets of rows together; `None` is no rows."""
-    return counts if total is None else {name: total[name] + counts[name] for name in counts}
+def add(total: Counts, counts: Counts) -> Counts:
+    """Counts of two sets of rows together."""
+    return {name: total[name] + counts[name] for name in counts}

@@ -26,6 +26,7 @@ class Pass:
     device: torch.device
     dtype: torch.dtype | None
     augmentation: Augmentation
+    clip_norm: float | None = None
 
     def logits(self, model: nn.Module, images: Tensor) -> Tensor:
         """(B,C,S,S) uint8 to logits, in the run's number format."""
@@ -62,22 +63,25 @@ def train_epoch(
         loss = settings.task.loss(settings.logits(model, batch["image"]), batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if settings.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
         optimizer.step()
         rows = len(batch["image"])
-        total += torch.stack([loss.detach().double() * rows, torch.tensor(float(rows), dtype=torch.float64)])
+        total[0] += loss.detach().double() * rows
+        total[1] += rows
         rows_so_far += rows
         if on_step is not None:
             on_step(rows_so_far, loss.detach())
     return total
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def validate(model: nn.Module, batches: Iterable[Batch], settings: Pass) -> Counts:
     """Counts of the task over the batches, with the `loss` summed over rows, and the `rows`."""
     model.eval()
-    nothing = torch.zeros((), dtype=torch.float64)
-    zero = {**settings.task.zero_counts(), "loss": nothing, "rows": nothing}
-    total = {name: value.to(settings.device) for name, value in zero.items()}  # a worker may have no rows at all
+    # A worker may have no rows at all. Each sum has memory of its own: they are reduced over workers in place.
+    sums = {name: torch.zeros((), dtype=torch.float64) for name in ("loss", "rows")}
+    total = {name: value.to(settings.device) for name, value in {**settings.task.zero_counts(), **sums}.items()}
     for batch in batches:
         logits = settings.logits(model, batch["image"])
         rows = torch.tensor(float(len(batch["image"])), dtype=torch.float64, device=settings.device)

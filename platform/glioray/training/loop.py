@@ -54,7 +54,8 @@ def fit(recipe: Recipe, data: PreparedDataset, worker: Worker) -> None:
 def _pass(recipe: Recipe, data: PreparedDataset, worker: Worker) -> Pass:
     task = tasks.build(data.manifest.contents, recipe.loss, len(data.split.patients))
     dtype = autocast_type(recipe.precision, worker.device)
-    return Pass(task, data.manifest.normalization, worker.device, dtype, recipe.augmentation)
+    clip_norm = recipe.optimizer.clip_norm
+    return Pass(task, data.manifest.normalization, worker.device, dtype, recipe.augmentation, clip_norm)
 
 
 def _start(recipe: Recipe, data: PreparedDataset, worker: Worker) -> TrainState:
@@ -97,6 +98,7 @@ def _train(
 
 def _validate(recipe: Recipe, worker: Worker, state: TrainState, settings: Pass) -> Metrics:
     """Counts of all workers together, then divided; `score` is the metric that chooses the epoch."""
+    _average_buffers(state.model, worker)
     counts = validate(state.model, worker.validation_batches(batch_size_per_worker(recipe)), settings)
     counts = {name: worker.sum(value) for name, value in counts.items()}
     metrics = settings.task.metrics(counts)
@@ -104,6 +106,14 @@ def _validate(recipe: Recipe, worker: Worker, state: TrainState, settings: Pass)
     return {"score": metrics[settings.task.score], "val/loss": loss} | {
         f"val/{name}": value for name, value in metrics.items()
     }
+
+
+def _average_buffers(model: torch.nn.Module, worker: Worker) -> None:
+    """BatchNorm's running figures become those of all workers' images: what is validated is what is saved."""
+    if worker.world_size > 1:
+        for buffer in model.buffers():
+            if buffer.is_floating_point():
+                buffer.copy_(worker.sum(buffer) / worker.world_size)
 
 
 def _progress(

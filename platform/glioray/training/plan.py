@@ -40,7 +40,7 @@ def plan_run(recipe: Recipe, runs: Path, name: str | None = None) -> Plan:
     data = PreparedDataset.open(Path(recipe.data.path).absolute())
     check_fit(recipe, data)
     folder = runs.absolute() / (name or _run_name(recipe, data))
-    open_run(folder, recipe)
+    open_run(folder, recipe, data)
     return Plan(recipe, data, folder)
 
 

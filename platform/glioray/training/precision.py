@@ -21,7 +21,9 @@ def autocast_type(precision: Precision, device: torch.device) -> torch.dtype | N
 
 
 def autocast(dtype: torch.dtype | None, device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """The context in which a forward pass computes in this format."""
+    """The context in which a pass computes in this format; plain fp32 on a GPU without its short cut TF32."""
+    if dtype is None:
+        torch.backends.cudnn.allow_tf32 = False
     return torch.autocast(device.type, dtype=dtype) if dtype else contextlib.nullcontext()
 
 

@@ -15,31 +15,36 @@ from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle, versions
 from glioray.training.state import MODEL
 
-RECIPE, METRICS, CURVES, BUNDLE = "recipe.yaml", "metrics.csv", "curves.png", "bundle"
+RECIPE, DATA, METRICS, CURVES, BUNDLE = "recipe.yaml", "data_fingerprint", "metrics.csv", "curves.png", "bundle"
 History = list[dict[str, float]]
 
 
-def open_run(folder: Path, recipe: Recipe) -> None:
-    """Makes the folder, or finds it to be of the same recipe.
+def open_run(folder: Path, recipe: Recipe, data: PreparedDataset) -> None:
+    """Makes the folder, or finds it to be of the same recipe and data: it would be gone on with.
 
     Raises:
-        RecipeError: another recipe was trained there.
+        RecipeError: another recipe was trained there, or the same one on other data.
     """
-    place = folder / RECIPE
-    if place.exists() and Recipe.from_yaml(place).fingerprint != recipe.fingerprint:
-        raise RecipeError(f"{folder}: holds a run of another recipe; choose another --name, or remove the folder")
+    told, data_file = folder / RECIPE, folder / DATA
+    another = None
+    if told.exists() and Recipe.from_yaml(told).fingerprint != recipe.fingerprint:
+        another = "recipe"
+    elif data_file.exists() and data_file.read_text().strip() != data.manifest.fingerprint:
+        another = "data set, or of another split of it"
+    if another:
+        raise RecipeError(f"{folder}: holds a run of another {another}; choose another --name, or remove the folder")
     folder.mkdir(parents=True, exist_ok=True)
-    write_at_once(place, recipe.to_yaml().encode())
+    write_at_once(told, recipe.to_yaml().encode())
+    write_at_once(data_file, f"{data.manifest.fingerprint}\n".encode())
 
 
-def write_history(folder: Path, history: History) -> None:
-    """`metrics.csv`, one line an epoch, and `curves.png`."""
+def write_metrics(folder: Path, history: History) -> None:
+    """`metrics.csv`, one line an epoch."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(history[-1]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
     write_at_once(folder / METRICS, text.getvalue().encode())
-    write_at_once(folder / CURVES, draw_curves(history))
 
 
 def write_bundle(folder: Path, recipe: Recipe, data: PreparedDataset, checkpoint: Path, epoch: int) -> Path:
@@ -52,6 +57,7 @@ def write_bundle(folder: Path, recipe: Recipe, data: PreparedDataset, checkpoint
         preprocessing=manifest.settings.preprocessing,
         normalization=manifest.normalization,
         data_fingerprint=manifest.fingerprint,
+        source_hash=manifest.settings.source_hash,
         leak=str(manifest.leak) if manifest.leak else None,
         epoch=epoch,
         versions=versions(),

@@ -18,17 +18,25 @@ from ray.train.v2.api.exceptions import TrainingFailedError
 from torch import Tensor, nn
 
 from glioray.data.prepared import PreparedDataset, iterate_batches
-from glioray.data.stream import Feed, train_feed
+from glioray.data.stream import Feed, choose_feed, train_dataset
 from glioray.errors import ClusterError, GliorayError
 from glioray.recipe import Recipe
 from glioray.training.epoch import Batch
 from glioray.training.loop import fit
 from glioray.training.plan import Plan
-from glioray.training.record import write_bundle, write_history
+from glioray.training.record import CURVES, draw_curves, write_at_once, write_bundle, write_metrics
 from glioray.training.state import read_history
-from glioray.training.worker import Metrics, Progress, checkpoint_name, checkpoints, epoch_seed, ignore_progress
+from glioray.training.worker import (
+    Metrics,
+    Progress,
+    checkpoint_name,
+    checkpoints,
+    epoch_seed,
+    ignore_progress,
+    shuffled_batches,
+)
 
-POLL_S = 0.25
+POLL_S, MOST_FAILURES = 0.25, 3
 _RANK = "rank"
 
 
@@ -52,12 +60,13 @@ def train(plan: Plan, on_progress: Callable[[Progress], None] = ignore_progress)
         GliorayError: the cluster is too small, or a worker failed.
     """
     _require_workers(plan.recipe)
-    feed = train_feed(plan.data, plan.recipe.scaling.num_workers)
+    feed = choose_feed(plan.data, plan.recipe.scaling.num_workers)
     board = ray.remote(num_cpus=0)(_Board).remote()
     _fit(_trainer(plan, feed, board), board, on_progress)
     history = read_history(checkpoints(plan.folder)[-1])
     best_epoch = int(history[-1]["best_epoch"])
-    write_history(plan.folder, history)
+    write_metrics(plan.folder, history)
+    write_at_once(plan.folder / CURVES, draw_curves(history))
     best = plan.folder / checkpoint_name(best_epoch)
     return Run(write_bundle(plan.folder, plan.recipe, plan.data, best, best_epoch), history, feed.reason)
 
@@ -65,31 +74,35 @@ def train(plan: Plan, on_progress: Callable[[Progress], None] = ignore_progress)
 class RayWorker:
     """A worker of Ray Train; see `Worker`."""
 
-    def __init__(self, data: PreparedDataset, seed: int, shuffle_rows: int, folder: Path, board: Any) -> None:
+    def __init__(self, data: PreparedDataset, seed: int, feed: Feed, folder: Path, board: Any) -> None:
         context = ray.train.get_context()
         self.rank: int = context.get_world_rank()
         self.world_size: int = context.get_world_size()
         self.device: torch.device = ray.train.torch.get_device()
-        self._data, self._seed, self._shuffle_rows, self._folder, self._board = (
-            data,
-            seed,
-            shuffle_rows,
-            folder,
-            board,
-        )
+        self._data, self._seed, self._feed, self._folder, self._board = data, seed, feed, folder, board
+        self._rows: dict[str, Tensor] = {}
 
     def train_batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
-        """This worker's share, drawn from a buffer that is seeded by (seed, epoch, rank)."""
-        shard = ray.train.get_dataset_shard("train")
-        batches = shard.iter_torch_batches(
+        """This worker's share, in an order that (seed, epoch, rank) decide."""
+        seed = epoch_seed(self._seed, epoch, self.rank)
+        if self._feed.place == "memory":
+            self._rows = self._rows or self._pull_rows()
+            yield from shuffled_batches(self._rows, seed, batch_size, self.device)
+            return
+        for batch in ray.train.get_dataset_shard("train").iter_torch_batches(
             batch_size=batch_size,
             drop_last=True,
-            local_shuffle_buffer_size=self._shuffle_rows,
-            local_shuffle_seed=epoch_seed(self._seed, epoch, self.rank),
+            local_shuffle_buffer_size=self._feed.shuffle_rows,
+            local_shuffle_seed=seed,
             prefetch_batches=2,
-        )
-        for batch in batches:
-            yield {name: values.long() if name == "label" else values for name, values in batch.items()}
+        ):
+            yield _typed(batch)
+
+    def _pull_rows(self) -> dict[str, Tensor]:
+        """The whole share, once; Ray Data has made the shares equal."""
+        batches = ray.train.get_dataset_shard("train").iter_torch_batches(batch_size=256, device="cpu")
+        parts = [_typed(batch) for batch in batches]
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     def validation_batches(self, batch_size: int) -> Iterator[Batch]:
         """Every n-th row group: Ray's equal split would drop rows."""
@@ -120,7 +133,7 @@ class RayWorker:
         ranked = {**metrics, _RANK: epoch if epoch == metrics["best_epoch"] else 0}
         ray.train.report(ranked, checkpoint=saved, checkpoint_dir_name=checkpoint_name(epoch))
         if self.rank == 0:
-            write_history(self._folder, read_history(self._folder / checkpoint_name(epoch)))
+            write_metrics(self._folder, read_history(self._folder / checkpoint_name(epoch)))
 
     @contextlib.contextmanager
     def resume_from(self) -> Iterator[Path | None]:
@@ -133,12 +146,17 @@ class RayWorker:
                 yield Path(folder)
 
 
+def _typed(batch: Batch) -> dict[str, Tensor]:
+    """Labels as the loss wants them; shards hold them in 32 bits."""
+    return {name: values.long() if name == "label" else values for name, values in batch.items()}
+
+
 def _work(config: dict[str, Any]) -> None:
     """What Ray Train runs on every worker."""
     recipe = Recipe.from_values(config["recipe"])
     data = PreparedDataset.open(Path(config["data"]))
     torch.set_num_threads(_share_of_cores())
-    worker = RayWorker(data, recipe.seed, config["shuffle_rows"], Path(config["folder"]), config["board"])
+    worker = RayWorker(data, recipe.seed, config["feed"], Path(config["folder"]), config["board"])
     fit(recipe, data, worker)
 
 
@@ -150,7 +168,7 @@ def _trainer(plan: Plan, feed: Feed, board: Any) -> ray.train.torch.TorchTrainer
             "recipe": plan.recipe.values(),
             "data": str(plan.data.folder),
             "folder": str(plan.folder),
-            "shuffle_rows": feed.shuffle_rows,
+            "feed": feed,
             "board": board,
         },
         scaling_config=ray.train.ScalingConfig(
@@ -161,9 +179,10 @@ def _trainer(plan: Plan, feed: Feed, board: Any) -> ray.train.torch.TorchTrainer
         run_config=ray.train.RunConfig(
             name=plan.folder.name,
             storage_path=str(plan.folder.parent),
+            failure_config=ray.train.FailureConfig(max_failures=MOST_FAILURES),
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1, checkpoint_score_attribute=_RANK),
         ),
-        datasets={"train": feed.dataset},
+        datasets={"train": train_dataset(plan.data, feed)},
         dataset_config=ray.train.DataConfig(datasets_to_split=["train"]),
     )
 

@@ -60,7 +60,7 @@ class TrainState:
 
     def save(self, folder: Path) -> None:
         """Writes three files into an empty folder."""
-        safetensors.torch.save_file(contiguous_weights(self.model), folder / MODEL)
+        (folder / MODEL).write_bytes(safetensors.torch.save(contiguous_weights(self.model)))
         torch.save(self.optimizer.state_dict(), folder / OPTIMIZER)
         (folder / STATE).write_text(json.dumps({"history": self.history}) + "\n")
 
@@ -75,9 +75,7 @@ class TrainState:
             self.optimizer.load_state_dict(torch.load(folder / OPTIMIZER, weights_only=True, map_location="cpu"))
             self.history = read_history(folder)
         except Exception as error:
-            raise BundleError(
-                f"{folder}: a damaged checkpoint ({error}); remove it to go on from the one before"
-            ) from error
+            raise BundleError(f"{folder}: a damaged checkpoint ({error}); begin again under another --name") from error
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:

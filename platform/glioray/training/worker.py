@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -83,11 +83,7 @@ class LocalWorker:
 
     def train_batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
         """A new order of all rows each epoch, decided by (seed, epoch)."""
-        generator = torch.Generator().manual_seed(epoch_seed(self.seed, epoch, self.rank))
-        order = torch.randperm(len(self._rows["image"]), generator=generator)
-        for start in range(0, len(order) - batch_size + 1, batch_size):
-            index = order[start : start + batch_size]
-            yield {name: values[index].to(self.device) for name, values in self._rows.items()}
+        return shuffled_batches(self._rows, epoch_seed(self.seed, epoch, self.rank), batch_size, self.device)
 
     def validation_batches(self, batch_size: int) -> Iterator[Batch]:
         """All rows, in the order of the shards."""
@@ -124,6 +120,14 @@ class LocalWorker:
     def resume_from(self) -> Iterator[Path | None]:
         """The checkpoint of the highest epoch."""
         yield next(reversed(checkpoints(self.folder)), None)
+
+
+def shuffled_batches(rows: Mapping[str, Tensor], seed: int, batch_size: int, device: torch.device) -> Iterator[Batch]:
+    """Rows in memory as the batches of one permutation; a smaller last batch is dropped."""
+    order = torch.randperm(len(rows["image"]), generator=torch.Generator().manual_seed(seed))
+    for start in range(0, len(order) - batch_size + 1, batch_size):
+        index = order[start : start + batch_size]
+        yield {name: values[index].to(device) for name, values in rows.items()}
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -38,9 +38,9 @@ def describe(task: TaskName | None) -> Contents:
 
 
 def default_preprocessing(task: TaskName | None) -> Preprocessing:
-    """As the authors scaled them: uint8, one frame."""
+    """Each volume and channel on a scale of its own: the hospitals of TCGA differ much."""
     only(task, OFFERED, "lgg")
-    return Preprocessing(image_size=128, crop_head=False, intensity="as_is")
+    return Preprocessing(image_size=128, crop_head=False, intensity="percentile")
 
 
 def find(root: Path, task: TaskName | None) -> list[Case]:
@@ -48,7 +48,7 @@ def find(root: Path, task: TaskName | None) -> list[Case]:
     only(task, OFFERED, "lgg")
     need_folder(root)
     base = root / "kaggle_3m" if (root / "kaggle_3m").is_dir() else root
-    folders = sorted(p for p in base.iterdir() if p.is_dir() and any(p.glob("*" + MASK_ENDING)))
+    folders = sorted(p for p in base.iterdir() if p.is_dir() and any(p.glob("*.tif")))
     if not folders:
         raise DataError(f"{root}: no patient in it. Wanted: {base}/<patient>/<patient>_<n>.tif with _mask.tif")
     return [Case(folder.name, _files(folder), patient_id=folder.name) for folder in folders]
