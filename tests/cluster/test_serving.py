@@ -77,11 +77,11 @@ def test_a_slice_is_segmented_as_the_predictor_segments_it(client):
     stream = io.BytesIO()
     np.save(stream, raw)
 
-    mask = client.post("/v1/segment", content=stream.getvalue()).json()["mask"]
+    mask = client.post("/v1/segment?scaled=true", content=stream.getvalue()).json()["mask"]
 
     unfolded = np.repeat(mask["values"], mask["counts"]).reshape(mask["shape"])
     assert set(mask["values"]) == {0, 2}
-    np.testing.assert_array_equal(unfolded, Predictor.load(bundle("regions")).segment(raw).mask)
+    np.testing.assert_array_equal(unfolded, Predictor.load(bundle("regions")).segment(raw, is_scaled=True).mask)
 
 
 def test_answers_of_a_full_batch_go_to_those_who_asked(client):

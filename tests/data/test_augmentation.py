@@ -48,6 +48,17 @@ def test_gray_levels_change_and_the_mask_does_not(batch: dict[str, torch.Tensor]
     assert torch.equal(changed["mask"], batch["mask"])
 
 
+def test_a_filled_channel_is_the_one_that_stands_in(batch: dict[str, torch.Tensor]) -> None:
+    two = {**batch, "image": torch.stack([batch["image"][:, 0], 255 - batch["image"][:, 1]], dim=1)}
+    changed = augment(two, only(fill=1, fill_channel=1))
+    assert torch.equal(changed["image"], two["image"][:, 1:].expand(-1, 2, -1, -1))
+    assert torch.equal(changed["mask"], batch["mask"])
+
+
+def test_a_channel_to_fill_from_alone_is_off() -> None:
+    assert only(fill_channel=1).is_off
+
+
 def test_each_image_of_a_batch_is_changed_on_its_own(batch: dict[str, torch.Tensor]) -> None:
     torch.manual_seed(0)
     changed = augment(batch, only(rotation_degrees=30))["image"]

@@ -99,6 +99,17 @@ def test_segment_gives_areas_and_a_mask_that_unfolds_to_the_predictors(client, s
     assert {name: area["pixels"] for name, area in answer["labels"].items()} == expected.pixels
     assert {name: area["area_share"] for name, area in answer["labels"].items()} == expected.areas
     assert "SYNTHETIC" in answer["notice"]
+    assert answer["scaled_by"] == "this slice alone"
+
+
+def test_a_scaled_slice_is_answered_on_its_volumes_scale(client, segmenter, slice_of, file_of):
+    dark = slice_of(2) // 4
+
+    answer = client.post("/v1/segment?scaled=true", content=file_of(dark)).json()
+
+    expected = segmenter.segment(dark, is_scaled=True)
+    assert {name: area["pixels"] for name, area in answer["labels"].items()} == expected.pixels
+    assert answer["scaled_by"] == "the sender"
 
 
 def test_segment_draws_the_labels_where_a_png_is_accepted(client, segmenter, slice_of, file_of):

@@ -70,10 +70,16 @@ def test_another_number_of_channels_is_refused_with_both_numbers(segmenter, slic
         segmenter.prepare(slice_of(channels))
 
 
-def test_an_8_bit_slice_keeps_the_scale_of_its_volume(segmenter, slice_of):
+def test_a_slice_that_is_scaled_keeps_the_scale_of_its_volume(segmenter, slice_of):
     dark = slice_of(2, 32, 32) // 4
 
-    np.testing.assert_array_equal(segmenter.prepare(dark).image, dark)
+    np.testing.assert_array_equal(segmenter.prepare(dark, is_scaled=True).image, dark)
+    assert segmenter.prepare(dark).image.max() == 255
+
+
+def test_scaled_pixels_of_more_than_8_bits_are_refused(segmenter, slice_of):
+    with pytest.raises(ModelError, match="scaled pixels are 8-bit, these are uint16"):
+        segmenter.prepare(slice_of(2, 32, 32).astype(np.uint16), is_scaled=True)
 
 
 def test_a_16_bit_slice_is_scaled_on_its_own(segmenter, slice_of):

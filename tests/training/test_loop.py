@@ -85,6 +85,12 @@ def test_another_image_size_is_refused_and_both_sizes_named(volumes: PreparedDat
         check_fit(unet_recipe.with_values("data.image_size", 64), volumes)
 
 
+def test_a_channel_that_the_data_do_not_have_is_refused(volumes: PreparedDataset, unet_recipe: Recipe) -> None:
+    recipe = unet_recipe.with_values("augmentation.fill", 0.5).with_values("augmentation.fill_channel", 4)
+    with pytest.raises(RecipeError, match="channels 0 to 3: t1, t1ce, t2, flair"):
+        check_fit(recipe, volumes)
+
+
 def test_a_batch_larger_than_the_train_side_is_refused(volumes: PreparedDataset, unet_recipe: Recipe) -> None:
     with pytest.raises(DataError, match="fewer than a batch of 4096"):
         check_fit(unet_recipe.with_values("budget.batch_size", 4096), volumes)

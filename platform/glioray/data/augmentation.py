@@ -27,11 +27,15 @@ class Augmentation(BaseModel):
     scale: float = Field(0.0, ge=0, le=0.9, description="largest relative change of size either way")
     brightness: float = Field(0.0, ge=0, le=1, description="largest relative change of brightness either way")
     contrast: float = Field(0.0, ge=0, le=1, description="largest relative change of contrast either way")
+    fill: float = Field(
+        0.0, ge=0, le=1, description="probability that a channel is replaced, as data sets do with a missing sequence"
+    )
+    fill_channel: int = Field(0, ge=0, le=63, description="place of the channel that stands in for the others")
 
     @property
     def is_off(self) -> bool:
         """Whether nothing is changed."""
-        return not any(self.model_dump().values())
+        return not any(self.model_dump(exclude={"fill_channel"}).values())
 
 
 def augment(batch: Mapping[str, Tensor], settings: Augmentation) -> dict[str, Tensor]:
@@ -54,9 +58,29 @@ def _transform(settings: Augmentation) -> v2.Transform:
         steps.append(
             v2.RandomAffine(settings.rotation_degrees, scale=zoom, interpolation=v2.InterpolationMode.BILINEAR)
         )
+    if settings.fill:
+        steps.append(_FillChannels(settings.fill, settings.fill_channel))
     if settings.brightness or settings.contrast:
         steps.append(_GrayJitter(settings.brightness, settings.contrast))
     return v2.Compose(steps)
+
+
+class _FillChannels(v2.Transform):  # type: ignore[misc]
+    """Each channel but one is replaced by that one, with a probability of its own."""
+
+    def __init__(self, probability: float, channel: int) -> None:
+        super().__init__()
+        self.probability, self.channel = probability, channel
+
+    def transform(self, inpt: Tensor, params: dict[str, Tensor]) -> Tensor:
+        """Images only; masks pass through."""
+        del params
+        if not isinstance(inpt, tv_tensors.Image):
+            return inpt
+        pixels = inpt.as_subclass(Tensor)
+        is_replaced = (torch.rand(len(pixels)) < self.probability).to(pixels.device)
+        filled: Tensor = tv_tensors.Image(torch.where(is_replaced[:, None, None], pixels[self.channel], pixels))
+        return filled
 
 
 class _GrayJitter(v2.Transform):  # type: ignore[misc]

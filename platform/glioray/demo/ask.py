@@ -67,7 +67,7 @@ def ask_segmenter(url: str, data: PreparedDataset, run: Path) -> tuple[Asked, ..
     for index in _fullest_slices(patients, masks)[:NUM_ASKED]:
         content = io.BytesIO()
         np.save(content, images[index])
-        answer = _post(f"{url}/v1/segment", content.getvalue())
+        answer = _post(f"{url}/v1/segment?scaled=true", content.getvalue())
         for label, area in answer["labels"].items():
             expected = int(rows[index][f"{label}_tp"]) + int(rows[index][f"{label}_fp"])
             _require_equal(area["pixels"], expected, f"{patients[index]}: pixels of {label}")

@@ -50,7 +50,7 @@ TASKS = (
     Task(
         "segmentation",
         Path("search_spaces/classic_unet.yaml"),
-        {"budget.epochs": 14, "model.base_filters": 8},
+        {"budget.epochs": 14, "model.base_filters": 8, "augmentation.fill": 0.0},
     ),
 )
 

@@ -22,6 +22,8 @@ class Wish:
 
     picture: bool = False
     overlay: bool = False
+    is_scaled: bool = False
+    """not a wish but a promise: see `Predictor.prepare`"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def answer_all(predictor: Predictor, uploads: Sequence[Upload], wishes: Sequence
 def _ask(predictor: Predictor, upload: Upload, wish: Wish) -> _Question | Problem:
     try:
         raw = predictor.decode(upload.content, upload.name)
-        prepared = predictor.prepare(raw)
+        prepared = predictor.prepare(raw, wish.is_scaled)
     except GliorayError as error:
         return problem_of(error)
     except Exception:

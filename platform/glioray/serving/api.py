@@ -24,6 +24,9 @@ from glioray.serving.upload import Upload, read_upload
 
 ModelQuery = Annotated[str | None, Query(description="NAME, NAME@VERSION or NAME@ALIAS; none takes the first")]
 PictureQuery = Annotated[bool, Query(description="add the slice in grey, which a browser can show")]
+ScaledQuery = Annotated[
+    bool, Query(description="the 8-bit pixels carry the scale of their volume; else the slice is scaled on its own")
+]
 _ROUTES = {"classification": "/v1/classify", "segmentation": "/v1/segment"}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": {problems.MEDIA_TYPE: {}}}
@@ -127,17 +130,18 @@ def _add_questions(api: FastAPI, models: Sequence[Served], max_body_bytes: int) 
         response_model_exclude_none=True,
     )
     async def segment(
-        request: Request, model: ModelQuery = None, picture: PictureQuery = False
+        request: Request, model: ModelQuery = None, picture: PictureQuery = False, scaled: ScaledQuery = False
     ) -> schemas.SegmentAnswer | Response:
         """Where a tumor is in one slice; `Accept: image/png` gives it drawn over the slice."""
         started_at = time.perf_counter()
         chosen = _choose(models, model, "segmentation")
         is_overlay = "image/png" in request.headers.get("accept", "")
-        reply = await _ask(chosen, request, max_body_bytes, Wish(picture, is_overlay))
+        reply = await _ask(chosen, request, max_body_bytes, Wish(picture, is_overlay, scaled))
         assert isinstance(reply.answer, Labeled)
         if reply.overlay is not None:
             return Response(reply.overlay, media_type="image/png")
-        return _segment_answer(chosen.info, reply, reply.answer, started_at)
+        scale = "the sender" if scaled else "this slice alone"
+        return _segment_answer(chosen.info, reply, reply.answer, scale, started_at)
 
 
 async def _ask(model: Served, request: Request, max_body_bytes: int, wish: Wish) -> Reply:
@@ -170,14 +174,16 @@ def _references(info: schemas.ModelInfo) -> set[str]:
     return {info.name, *(f"{info.name}@{tag}" for tag in tags)}
 
 
-def _segment_answer(info: schemas.ModelInfo, reply: Reply, answer: Labeled, started_at: float) -> schemas.SegmentAnswer:
+def _segment_answer(
+    info: schemas.ModelInfo, reply: Reply, answer: Labeled, scale: str, started_at: float
+) -> schemas.SegmentAnswer:
     height, width = answer.shape
     areas = {
         name: schemas.LabelArea(value=info.labels[name], pixels=pixels, area_share=pixels / (height * width))
         for name, pixels in answer.pixels.items()
     }
     mask = schemas.Mask(shape=answer.shape, values=answer.values, counts=answer.counts)
-    return schemas.SegmentAnswer(labels=areas, mask=mask, **_about(info, reply, started_at))
+    return schemas.SegmentAnswer(labels=areas, mask=mask, scaled_by=scale, **_about(info, reply, started_at))
 
 
 def _about(info: schemas.ModelInfo, reply: Reply, started_at: float) -> dict[str, Any]:

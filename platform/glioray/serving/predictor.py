@@ -84,17 +84,20 @@ class Predictor:
             return decode_image(content, name)
         return decode_slice(content, name)
 
-    def prepare(self, raw: NDArray[Any]) -> PreparedSlice:
+    def prepare(self, raw: NDArray[Any], is_scaled: bool = False) -> PreparedSlice:
         """One raw image (C,H,W), prepared as the training images were.
 
-        A uint8 slice for segmentation is taken as already scaled: it carries the scale of its volume.
+        Args:
+            raw: any number type.
+            is_scaled: 8-bit pixels that carry the scale of their volume, as rows of shards do. Else a slice is scaled
+                on its own, which for a slice of a volume is only near to what the model learned from.
 
         Raises:
             ModelError: the number of channels is not the model's, or the pixels have another scale.
             DataError: the pixels cannot be prepared.
         """
         self._require_channels(raw)
-        prepared = prepare_volume(raw[None], self._preprocessing(raw.dtype))
+        prepared = prepare_volume(raw[None], self._preprocessing(raw.dtype, is_scaled))
         return PreparedSlice(prepared.image[0], prepared.frame)
 
     @torch.inference_mode()
@@ -109,9 +112,9 @@ class Predictor:
         """The class of one raw image (C,H,W); raises as `prepare`."""
         return self.classify_batch([self.prepare(raw)])[0]
 
-    def segment(self, raw: NDArray[Any]) -> Segmented:
-        """The label of every pixel of one raw image (C,H,W); raises as `prepare`."""
-        return self.segment_batch([self.prepare(raw)])[0]
+    def segment(self, raw: NDArray[Any], is_scaled: bool = False) -> Segmented:
+        """The label of every pixel of one raw image (C,H,W); takes and raises what `prepare` does."""
+        return self.segment_batch([self.prepare(raw, is_scaled)])[0]
 
     def classify_batch(self, slices: Sequence[PreparedSlice]) -> list[Classified]:
         """The class of each; the same as one by one but for float32 rounding."""
@@ -133,10 +136,12 @@ class Predictor:
         counts = np.bincount(restored.ravel(), minlength=256)
         return Segmented(restored, {name: int(counts[value]) for name, value in self.config.contents.labels.items()})
 
-    def _preprocessing(self, dtype: np.dtype[Any]) -> Preprocessing:
+    def _preprocessing(self, dtype: np.dtype[Any], is_scaled: bool) -> Preprocessing:
         """The bundle's, with the scaling that these pixels still need."""
         preprocessing = self.config.preprocessing
-        if self.config.contents.task == "segmentation" and dtype == np.uint8:
+        if is_scaled and dtype != np.uint8:
+            raise ModelError(f"scaled pixels are 8-bit, these are {dtype}: send uint8, or leave the scaling to us")
+        if is_scaled:
             return preprocessing.model_copy(update={"intensity": "as_is"})
         if preprocessing.intensity == "as_is" and dtype != np.uint8:
             raise ModelError(f"the model was trained on 8-bit pixels, these are {dtype}: scale them to 0..255, uint8")

@@ -117,6 +117,10 @@ class SegmentAnswer(_Answer):
 
     labels: dict[str, LabelArea]
     mask: Mask
+    scaled_by: str = Field(
+        description="what brought the intensities to the model's scale: `the sender`, with `scaled=true`, or `this "
+        "slice alone`, which is only near to the scale of its volume that the model learned from"
+    )
 
 
 def notice(synthetic: bool) -> str:

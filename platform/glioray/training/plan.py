@@ -68,6 +68,11 @@ def check_fit(recipe: Recipe, data: PreparedDataset) -> None:
             f"{data.folder}: {per_worker} training images a worker, fewer than a batch of "
             f"{batch_size_per_worker(recipe)}: lower budget.batch_size"
         )
+    if recipe.augmentation.fill and recipe.augmentation.fill_channel >= signature.in_channels:
+        raise RecipeError(
+            f"augmentation.fill_channel is {recipe.augmentation.fill_channel}, {data.folder} has channels 0 to "
+            f"{signature.in_channels - 1}: {', '.join(contents.channels)}"
+        )
     models.build(recipe.model, signature)
     data.verify()
 
