@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from glioray.cluster import _job_environment, require_lasting
+from glioray.cluster import _job_environment, connect, free_port, require_lasting
 from glioray.errors import ClusterError
 
 
@@ -32,3 +32,9 @@ def test_a_job_does_not_write_into_its_copy_of_the_working_directory(
     require_lasting(tmp_path.parent / "shared")
     with pytest.raises(ClusterError, match="storage that all nodes share"):
         require_lasting(Path("runs"))
+
+
+def test_an_address_that_nobody_listens_on_is_refused_at_once() -> None:
+    port = free_port(8400)
+    with pytest.raises(ClusterError, match=f"no Ray answers at '127.0.0.1:{port}'"), connect(f"127.0.0.1:{port}"):
+        pass

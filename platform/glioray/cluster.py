@@ -18,6 +18,8 @@ from typing import Any
 from glioray.errors import ClusterError
 
 LOCAL, LOOPBACK, DASHBOARD_PORT = "local", "127.0.0.1", 8265
+LOOPBACKS = (LOOPBACK, "localhost")
+ANSWER_TIMEOUT_S = 5
 _API_ADDRESS, _JOB = "RAY_API_SERVER_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR"
 _ENVIRONMENT = {
     "RAY_DATA_USE_DATASOURCE_V2": "0",  # the first Parquet reader streams five times as fast
@@ -25,10 +27,9 @@ _ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
-_LOCAL_ENVIRONMENT = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # else Ray on Linux binds the network card and 0.0.0.0
-    "RAY_AUTH_MODE": "token",  # Ray's own default depends on what earlier runs left in the home folder
-}
+# Else Ray on Linux binds the network card and 0.0.0.0, and looks for a head on 127.0.0.1 at the network card's address.
+_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+_OWN = {"RAY_AUTH_MODE": "token"}  # Ray's own default depends on what earlier runs left in the home folder
 
 
 @contextlib.contextmanager
@@ -44,7 +45,12 @@ def connect(address: str | None = None, dashboard: bool = False) -> Iterator[Non
         ClusterError: nothing answers at the address, or Ray does not start.
     """
     address = None if address == LOCAL else address or os.environ.get("RAY_ADDRESS")
-    for name, value in {**_ENVIRONMENT, **({} if address else _LOCAL_ENVIRONMENT)}.items():
+    host = _host_that_listens(address) if address else LOOPBACK
+    for name, value in {
+        **_ENVIRONMENT,
+        **(_LOOPBACK if host in LOOPBACKS else {}),
+        **({} if address else _OWN),
+    }.items():
         os.environ.setdefault(name, value)
     import ray
 
@@ -95,6 +101,22 @@ def free_port(first: int) -> int:
             if probe.connect_ex((LOOPBACK, port)):
                 return port
     raise ClusterError(f"ports {first} to {first + 99} of {LOOPBACK} are all taken: end what listens there")
+
+
+def _host_that_listens(address: str) -> str:
+    """The host of `HOST:PORT` or `ray://HOST:PORT`, after a knock: Ray itself would wait for it for minutes.
+
+    Raises:
+        ClusterError: nobody listens there.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return host  # as `auto`, which Ray resolves
+    try:
+        socket.create_connection((host, int(port)), ANSWER_TIMEOUT_S).close()
+    except OSError as error:
+        raise ClusterError(_no_ray(address, error)) from None
+    return host
 
 
 def _local_settings(dashboard: bool) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def test_the_demo_ends_with_a_page_and_answers_equal_to_the_evaluation(
     monkeypatch.setattr(demo, "PHANTOM", small)
     monkeypatch.setattr(demo, "TASKS", tasks)
     monkeypatch.chdir(ROOT)
-    facts = demo.run_demo(tmp_path, lambda stage, done, total: None, lambda line: None)
+    facts = demo.run_demo(Path(os.path.relpath(tmp_path)), lambda stage, done, total: None, lambda line: None)
     page = Path(facts["page"]).read_text()
     assert "SYNTHETIC" in page
     assert "not a medical device" in page.lower()

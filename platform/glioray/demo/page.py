@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,7 @@ def _section(out: Path, one: Finished) -> dict[str, Any]:
             (score.name, score.value, describe(score, one.evaluation.leak)) for score in one.evaluation.headline
         ],
         "curves": _inline((one.run / CURVES).read_bytes()),
-        "report": (one.run / "evaluation" / "report.html").relative_to(out).as_posix(),
+        "report": os.path.relpath(one.run / "evaluation" / "report.html", out),
         "sheets": _sheets(one),
         "num_asked": len(one.asked),
     }
