@@ -113,10 +113,7 @@ def prepare(
     started_at = time.perf_counter()
     with terminal.bars(as_json) as show:
         data = run(source, raw, out, options, show)
-    elapsed_s = time.perf_counter() - started_at
-    rate = round(sum(counts.rows for counts in data.manifest.sides.values()) / elapsed_s, 1)
-    facts = {"folder": str(out), **facts_of(data), "elapsed_s": round(elapsed_s, 1), "images_per_s": rate}
-    facts["page"] = f"{out}/dataset.html"
+    facts = facts_of(data, time.perf_counter() - started_at)
     kind = "classic_unet" if data.manifest.contents.task == "segmentation" else "custom_cnn"
     terminal.close(as_json, "Prepared", facts, f"glioray train search_spaces/{kind}.yaml --set data.path={out}")
 

@@ -7,10 +7,11 @@ from typing import Any
 from glioray.data.prepared import PreparedDataset
 
 
-def facts_of(data: PreparedDataset) -> dict[str, Any]:
+def facts_of(data: PreparedDataset, elapsed_s: float) -> dict[str, Any]:
     """Names and values in the order to read them; copies only where they were looked for."""
     manifest = data.manifest
-    facts: dict[str, Any] = {"images": sum(counts.rows for counts in manifest.sides.values())}
+    images = sum(counts.rows for counts in manifest.sides.values())
+    facts: dict[str, Any] = {"folder": str(data.folder), "images": images}
     facts |= {side: counts.model_dump(exclude={"rows_by_output"}) for side, counts in manifest.sides.items()}
     if manifest.duplicates:
         facts["images_with_a_copy"] = manifest.duplicates.images_with_a_copy
@@ -20,4 +21,6 @@ def facts_of(data: PreparedDataset) -> dict[str, Any]:
     facts["split"] = str(manifest.leak or f"by {unit}, seed {manifest.settings.seed}")
     facts["refused"] = len(manifest.refused)
     facts["fingerprint"] = manifest.fingerprint
+    facts |= {"elapsed_s": round(elapsed_s, 1), "images_per_s": round(images / elapsed_s, 1)}
+    facts["page"] = str(data.folder / "dataset.html")
     return facts
