@@ -21,7 +21,8 @@ import torch
 from glioray.cluster import connect
 from glioray.data.augmentation import augment
 from glioray.data.phantom import PhantomSettings, write_phantom
-from glioray.data.prepare import PrepareOptions, prepare
+from glioray.data.prepare import prepare
+from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import PreparedDataset, load_side
 from glioray.data.preprocessing import normalize
 from glioray.models import _contract as models

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from glioray.data.phantom import PhantomSettings, write_phantom
-from glioray.data.prepare import PrepareOptions, prepare
+from glioray.data.prepare import prepare
+from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import PreparedDataset
 from glioray.recipe import Recipe
 

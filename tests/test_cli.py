@@ -66,7 +66,7 @@ def test_an_unknown_source_is_one_line(fail, tmp_path: Path) -> None:
 
 def test_a_set_without_a_value_is_one_line(fail) -> None:
     (line,) = fail("train", UNET, "--set", "budget.epochs")
-    assert "write it as path=value" in line
+    assert "write it as NAME=VALUE" in line
 
 
 def test_serving_the_world_is_refused_in_one_line(fail) -> None:

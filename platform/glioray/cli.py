@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from glioray import cli_data
+from glioray.cli_data import Address, Json
 from glioray.errors import GliorayError
 
 app = typer.Typer(
@@ -24,8 +26,9 @@ app = typer.Typer(
     add_completion=False,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="print the result as one JSON object, and no bars")]
-Address = Annotated[str | None, typer.Option(help="Ray cluster to work on; none starts one here, on 127.0.0.1")]
+for verb in (cli_data.phantom, cli_data.download, cli_data.audit, cli_data.sources, cli_data.prepare):
+    app.command()(verb)
+
 Set = Annotated[list[str] | None, typer.Option("--set", help="change a setting: optimizer.learning_rate=1e-3")]
 Registry = Annotated[str, typer.Option(help="folder or fsspec address of the published models")]
 
@@ -42,83 +45,6 @@ def main() -> None:
 
 
 @app.command()
-def phantom(
-    folder: Annotated[Path, typer.Argument(help="new folder")],
-    patients: Annotated[int, typer.Option(help="patients, kinds in turn")] = 64,
-    image_size: Annotated[int, typer.Option(help="side of a slice in px")] = 160,
-    num_slices: Annotated[int, typer.Option(help="slices of a volume")] = 40,
-    seed: int = 0,
-    as_json: Json = False,
-) -> None:
-    """Writes synthetic patients: slices of four kinds, and BraTS-like volumes with true masks."""
-    from glioray import terminal
-    from glioray.data.phantom import PhantomSettings, write_phantom
-    from glioray.options import checked
-
-    settings = checked(PhantomSettings, num_patients=patients, image_size=image_size, num_slices=num_slices, seed=seed)
-    with terminal.bars(as_json) as show:
-        written = write_phantom(folder, settings, lambda done, total: show("patients", done, total))
-    facts = {
-        "folder": str(written.folder),
-        "patients": written.patients,
-        "images": written.images,
-        "volumes": written.volumes,
-    }
-    terminal.close(as_json, "SYNTHETIC patients", facts, f"glioray prepare phantom {folder} --out data/phantom")
-
-
-@app.command()
-def prepare(
-    source: Annotated[str, typer.Argument(help="kind of the raw scans: kaggle_mri, lgg, phantom")],
-    raw: Annotated[Path, typer.Argument(help="folder of the raw scans")],
-    out: Annotated[Path, typer.Option(help="folder of the shards")],
-    task: Annotated[
-        Literal["classification", "segmentation"] | None, typer.Option(help="default: the source's own")
-    ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="take the image size from this recipe")] = None,
-    image_size: Annotated[int | None, typer.Option(help="side of the prepared images in px; default 128")] = None,
-    split: Annotated[
-        Literal["group", "published"], typer.Option(help="published: as the data set comes, marked leaky")
-    ] = "group",
-    val_fraction: float = 0.15,
-    test_fraction: float = 0.15,
-    seed: int = 0,
-    limit: Annotated[int | None, typer.Option(help="read only so many cases")] = None,
-    workers: Annotated[int, typer.Option(help="reading threads; 0: one a core")] = 0,
-    skip_unreadable: Annotated[bool, typer.Option(help="leave unreadable files out, and list them")] = False,
-    as_json: Json = False,
-) -> None:
-    """Step 1. Raw scans to shards: grouped, split, and proven to share no group."""
-    from glioray import terminal
-    from glioray.cluster import require_lasting
-    from glioray.data.prepare import PrepareOptions
-    from glioray.data.prepare import prepare as run
-    from glioray.data.summary import facts_of
-    from glioray.options import checked, chosen_recipe
-
-    wanted_px = image_size or (chosen_recipe(recipe, ()).data.image_size if recipe else None)
-    options = checked(
-        PrepareOptions,
-        task=task,
-        image_size=wanted_px or 128,
-        split=split,
-        val_fraction=val_fraction,
-        test_fraction=test_fraction,
-        seed=seed,
-        limit=limit,
-        workers=workers,
-        skip_unreadable=skip_unreadable,
-    )
-    require_lasting(out)
-    started_at = time.perf_counter()
-    with terminal.bars(as_json) as show:
-        data = run(source, raw, out, options, show)
-    facts = facts_of(data, time.perf_counter() - started_at)
-    kind = "classic_unet" if data.manifest.contents.task == "segmentation" else "custom_cnn"
-    terminal.close(as_json, "Prepared", facts, f"glioray train search_spaces/{kind}.yaml --set data.path={out}")
-
-
-@app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(help="a file of search_spaces/")],
     settings: Set = None,
@@ -130,12 +56,15 @@ def train(
     """Step 2. Shards and a recipe to a trained model; the same command goes on after a kill."""
     from glioray import terminal
     from glioray.cluster import connect, require_lasting
-    from glioray.options import chosen_recipe
+    from glioray.options import planned_recipe
     from glioray.training.plan import plan_run
     from glioray.training.watch import Watcher
 
     require_lasting(runs)
-    plan = plan_run(chosen_recipe(recipe, settings or ()), runs, name)
+    chosen, planned = planned_recipe(recipe, settings or ())
+    for line in planned:
+        terminal.say(line, as_json)
+    plan = plan_run(chosen, runs, name)
     folder = _relative(plan.folder)
     following = f"glioray evaluate {folder}"
     if plan.is_complete:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from glioray.errors import RecipeError
-from glioray.recipe import Recipe
+from glioray.recipe import Recipe, read_recipe
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -22,16 +22,50 @@ def chosen_recipe(path: Path, settings: Sequence[str]) -> Recipe:
         RecipeError: the file or a setting is wrong.
     """
     recipe = Recipe.from_yaml(path)
+    for name, value in values_of(settings, "--set").items():
+        recipe = recipe.with_values(name, value)
+    return recipe
+
+
+def planned_recipe(path: Path, settings: Sequence[str]) -> tuple[Recipe, list[str]]:
+    """As `chosen_recipe`; with `plan: auto` what neither file nor `--set` gives is taken from the data.
+
+    Returns:
+        The recipe, and a line for each setting that the data decided.
+    """
+    recipe = chosen_recipe(path, settings)
+    if recipe.plan == "off":
+        return recipe, []
+    from glioray.training.auto import resolved
+
+    given = {*_paths(read_recipe(path)), *values_of(settings, "--set")}
+    recipe, taken = resolved(recipe, given)
+    return recipe, [f"plan: {found.path} = {found.value} ({found.why})" for found in taken]
+
+
+def _paths(values: Any, prefix: str = "") -> set[str]:
+    """Dotted paths of all plain values."""
+    if not isinstance(values, Mapping):
+        return {prefix.rstrip(".")}
+    return {path for name, value in values.items() for path in _paths(value, f"{prefix}{name}.")}
+
+
+def values_of(settings: Sequence[str], option: str) -> dict[str, Any]:
+    """Names and plain values of `NAME=VALUE`, read as YAML; `option` is what errors call them.
+
+    Raises:
+        RecipeError: one is not so written.
+    """
+    values = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals:
-            raise RecipeError(f"--set {setting!r}: write it as path=value, as optimizer.learning_rate=1e-3")
+            raise RecipeError(f"{option} {setting!r}: write it as NAME=VALUE, as optimizer.learning_rate=1e-3")
         try:
-            plain = yaml.safe_load(value)
+            values[name] = yaml.safe_load(value)
         except yaml.YAMLError:
-            raise RecipeError(f"--set {setting!r}: the value is not readable as YAML; quote it") from None
-        recipe = recipe.with_values(name, plain)
-    return recipe
+            raise RecipeError(f"{option} {setting!r}: the value is not readable as YAML; quote it") from None
+    return values
 
 
 def checked(settings: type[Settings], **options: object) -> Settings:

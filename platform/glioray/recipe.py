@@ -30,6 +30,10 @@ class Data(_Section):
 
     path: str = Field(min_length=1, description="folder that `glioray prepare` wrote")
     image_size: int | None = Field(None, ge=16, le=1024, description="side in px; none takes what the shards have")
+    fold: int | None = Field(None, ge=0, le=19, description="of data prepared with --folds: the one to test on")
+    foreground_share: float | None = Field(
+        None, gt=0, lt=1, description="at least this part of the images of an epoch shows a label; none draws all alike"
+    )
 
 
 class Optimizer(_Section):
@@ -84,6 +88,9 @@ class Recipe(_Section):
     scaling: Scaling = Scaling()
     seed: int = Field(0, ge=0, le=2**31 - 1)
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where the hardware computes it")
+    plan: Literal["off", "auto"] = Field(
+        "off", description="auto: image size, batch, class weights and foreground share from the data, where not given"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
@@ -123,20 +130,7 @@ class Recipe(_Section):
         Raises:
             RecipeError: the file is not there, is not YAML, or has a wrong field.
         """
-        try:
-            content = yaml.safe_load(path.read_text())
-        except FileNotFoundError:
-            near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.yaml")])
-            raise RecipeError(f"{path}: no such recipe{near}") from None
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise RecipeError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
-        if not isinstance(content, dict) or "recipe" not in content:
-            raise RecipeError(f"{path}: has no `recipe:` at its top; put the settings of the run below one")
-        if unknown := sorted(set(content) - {"recipe", "search"}):
-            raise RecipeError(
-                f"{path}: {unknown[0]!r} is unknown at the top{did_you_mean(unknown[0], ['recipe', 'search'])}"
-            )
-        return cls.from_values(content["recipe"], str(path))
+        return cls.from_values(read_recipe(path), str(path))
 
     def with_values(self, path: str, value: Any) -> Recipe:
         """This recipe with one setting changed, checked whole.
@@ -178,6 +172,28 @@ class Recipe(_Section):
         scaling = self.scaling.model_copy(update={"cpus_per_worker": 1.0})
         decisive = self.model_copy(update={"scaling": scaling})
         return hashlib.sha256(decisive.model_dump_json().encode()).hexdigest()[:8]
+
+
+def read_recipe(path: Path) -> Any:
+    """What stands under `recipe:` in a file of `search_spaces/`, unchecked.
+
+    Raises:
+        RecipeError: the file is not there, is not YAML, or has something else at its top.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.yaml")])
+        raise RecipeError(f"{path}: no such recipe{near}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecipeError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict) or "recipe" not in content:
+        raise RecipeError(f"{path}: has no `recipe:` at its top; put the settings of the run below one")
+    if unknown := sorted(set(content) - {"recipe", "search"}):
+        raise RecipeError(
+            f"{path}: {unknown[0]!r} is unknown at the top{did_you_mean(unknown[0], ['recipe', 'search'])}"
+        )
+    return content["recipe"]
 
 
 class _Problems:

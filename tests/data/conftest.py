@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from glioray.data import prepare as prepare_module
+from glioray.data.prepared import PreparedDataset
+
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 DrawHead = Callable[..., NDArray[np.uint8]]
+
+
+@pytest.fixture
+def short_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of one line: what stands on it is not what is tested, and drawing it is most of the time."""
+    monkeypatch.setattr(prepare_module, "write_page", write_short_page)
+
+
+def write_short_page(dataset: PreparedDataset, *_: object, **__: object) -> None:
+    """Of the same bytes for the same data."""
+    (dataset.folder / "dataset.html").write_text(dataset.manifest.fingerprint)
 
 
 @pytest.fixture(scope="session")
@@ -28,10 +45,10 @@ def draw_head() -> DrawHead:
     return draw
 
 
-@pytest.fixture
-def kaggle_folder(tmp_path: Path, draw_head: DrawHead) -> Path:
-    """4 classes, 6 images each in Training and 2 in Testing, no copies."""
-    root = tmp_path / "raw"
+@pytest.fixture(scope="session")
+def kaggle_scans(tmp_path_factory: pytest.TempPathFactory, draw_head: DrawHead) -> Path:
+    """4 classes, 6 images each in Training and 2 in Testing, no copies; not to be changed."""
+    root = tmp_path_factory.mktemp("kaggle") / "raw"
     seed = 0
     for side, count in (("Training", 6), ("Testing", 2)):
         for name in CLASSES:
@@ -44,9 +61,15 @@ def kaggle_folder(tmp_path: Path, draw_head: DrawHead) -> Path:
 
 
 @pytest.fixture
-def lgg_folder(tmp_path: Path, draw_head: DrawHead) -> Path:
-    """4 patients of 11 slices (so that names and numbers sort differently), the tumour in slice 10."""
-    root = tmp_path / "lgg"
+def kaggle_folder(tmp_path: Path, kaggle_scans: Path) -> Path:
+    """A copy of `kaggle_scans` for the test alone."""
+    return Path(shutil.copytree(kaggle_scans, tmp_path / "raw"))
+
+
+@pytest.fixture(scope="session")
+def lgg_scans(tmp_path_factory: pytest.TempPathFactory, draw_head: DrawHead) -> Path:
+    """4 patients of 11 slices, whose names and numbers sort differently, the tumor in slice 10; not to be changed."""
+    root = tmp_path_factory.mktemp("lgg") / "lgg"
     for patient in range(4):
         folder = root / "kaggle_3m" / f"P{patient}"
         folder.mkdir(parents=True)
@@ -56,4 +79,32 @@ def lgg_folder(tmp_path: Path, draw_head: DrawHead) -> Path:
             mask[8:16, 8:16] = 255 if number == 10 else 0
             Image.fromarray(np.stack([head, head // 2, head // 3], axis=2)).save(folder / f"P{patient}_{number}.tif")
             Image.fromarray(mask).save(folder / f"P{patient}_{number}_mask.tif")
+    return root
+
+
+@pytest.fixture
+def lgg_folder(tmp_path: Path, lgg_scans: Path) -> Path:
+    """A copy of `lgg_scans` for the test alone."""
+    return Path(shutil.copytree(lgg_scans, tmp_path / "lgg"))
+
+
+@pytest.fixture
+def volume_folder(tmp_path: Path, draw_head: DrawHead) -> Path:
+    """4 patients of 6 slices, 40 x 32 px of 3 x 2 mm, 5 mm apart, as the phantom writes them.
+
+    Slice 2 shows 10 x 10 px of necrosis and slice 3 as much edema; patient n has n + 1 slices of enhancing after them.
+    """
+    root = tmp_path / "volumes_raw"
+    for patient in range(4):
+        name = f"PHANTOM_{patient:04d}"
+        folder = root / "volumes" / name
+        folder.mkdir(parents=True)
+        head = np.stack([draw_head(1000 + 10 * patient + z, 40, 32) for z in range(6)]).astype(np.int16)
+        mask = np.zeros_like(head)
+        for z, value in zip(range(2, min(5 + patient, 6)), (1, 2, 4, 4), strict=False):
+            mask[z, 15:25, 5:15] = value
+        for number, channel in enumerate(("t1", "t1ce", "t2", "flair", "seg")):
+            voxels = (mask if channel == "seg" else head * (number + 2)).transpose(2, 1, 0)[::-1, ::-1]
+            nibabel.save(nibabel.Nifti1Image(voxels, np.diag([2, 3, 5, 1])), folder / f"{name}_{channel}.nii.gz")
+    (root / "PHANTOM.json").write_text(json.dumps({"synthetic": True}))
     return root

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import socket
 
+import numpy as np
 import pytest
 
 from glioray.data import folder as folder_module
-from glioray.data.folder import atomic_folder, check_output
+from glioray.data.folder import atomic_folder, check_output, require_space, write_whole
 from glioray.errors import DataError
 
 
@@ -94,3 +96,29 @@ def test_new_empty_and_prepared_folders_are_taken(tmp_path) -> None:
     (tmp_path / "empty").mkdir()
     for name in ("out", "empty", "new"):
         check_output(tmp_path / name)
+
+
+def test_parts_are_written_one_after_the_other_as_they_look(tmp_path) -> None:
+    turned = np.arange(6, dtype=np.uint8).reshape(2, 3)[::-1, ::-1]
+    write_whole(tmp_path / "x", b"ab", turned, np.array([1.5], dtype=np.float32))
+    assert (tmp_path / "x").read_bytes() == b"ab\x05\x04\x03\x02\x01\x00" + np.float32(1.5).tobytes()
+    assert names(tmp_path) == ["x"]
+
+
+def test_a_file_that_cannot_be_written_to_its_end_stays_as_it_was(tmp_path) -> None:
+    class Full:
+        def __array__(self, *_: object, **__: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    write_whole(tmp_path / "x", b"old")
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(tmp_path / "x", b"new", Full())
+    assert (tmp_path / "x").read_bytes() == b"old"
+    assert names(tmp_path) == ["x"]
+
+
+def test_a_disk_that_cannot_hold_it_is_refused_with_both_numbers(tmp_path) -> None:
+    free_bytes = shutil.disk_usage(tmp_path).free
+    require_space(tmp_path, free_bytes // 2)
+    with pytest.raises(DataError, match=r"no space left: more than [\d,]+ bytes are needed, [\d,]+ are free"):
+        require_space(tmp_path, 2 * free_bytes)

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import multiprocessing
-import os
-import signal
+import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +11,18 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from glioray.data import prepare as prepare_module
-from glioray.data.prepare import PrepareOptions, prepare
-from glioray.data.prepared import load_side
-from glioray.data.staging import Staging
-from glioray.errors import DataError, UnreadableError
+from glioray.data import staging as staging_module
+from glioray.data.manifest import Range
+from glioray.data.prepare import prepare
+from glioray.data.prepare_options import PrepareOptions
+from glioray.data.prepared import PreparedDataset, load_side
+from glioray.data.shards import read_columns
+from glioray.errors import DataError, LeakError, UnreadableError
 
 SMALL = PrepareOptions(image_size=32, workers=2, val_fraction=0.2, test_fraction=0.2)
+VOLUMES = PrepareOptions(task="segmentation", image_size=32, workers=1)
+SIDES = ("train", "val", "test")
+pytestmark = pytest.mark.usefixtures("short_page")
 
 
 def bytes_of(folder: Path) -> dict[str, str]:
@@ -26,49 +30,88 @@ def bytes_of(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+def with_(options, **changes):
+    return PrepareOptions.model_validate(options.model_dump() | changes)
+
+
+def columns_of(dataset, *names):
+    """Of all parts, one after the other."""
+    parts = [read_columns(dataset.folder, dataset.manifest, part, names) for part in dataset.manifest.parts]
+    return [[value for part in parts for value in part[name]] for name in names]
+
+
 def assert_refused(expected, raw, out, said, source="kaggle_mri", options=SMALL):
-    """One line, and nothing beside or in place of what was there."""
-    before = sorted(out.parent.iterdir())
+    """One line, nothing in place of what was there, and beside it at most what the next run goes on from."""
+    before = bytes_of(out)
     with pytest.raises(expected, match=said) as raised:
         prepare(source, raw, out, options)
     assert "\n" not in str(raised.value)
-    assert sorted(out.parent.iterdir()) == before
+    assert bytes_of(out) == before
+    work = out.with_name(f".{out.name}.partial")
+    assert not work.exists() or (isinstance(raised.value, UnreadableError) and any((work / "read").iterdir()))
 
 
-def test_the_same_input_gives_the_same_bytes_whatever_the_threads(kaggle_folder, tmp_path) -> None:
+def test_the_same_input_gives_the_same_bytes_whatever_the_threads(kaggle_scans, tmp_path) -> None:
     for name, workers in (("one", 1), ("other", 5)):
-        prepare("kaggle_mri", kaggle_folder, tmp_path / name, SMALL.model_copy(update={"workers": workers}))
+        prepare("kaggle_mri", kaggle_scans, tmp_path / name, with_(SMALL, workers=workers))
     assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "other")
 
 
-def test_no_file_names_the_machine(kaggle_folder, tmp_path) -> None:
-    prepare("kaggle_mri", kaggle_folder, tmp_path / "out", SMALL)
-    for path in (tmp_path / "out").rglob("*.*"):
-        assert str(tmp_path).encode() not in path.read_bytes()
+def test_the_portions_decide_nothing(lgg_scans, tmp_path, monkeypatch) -> None:
+    prepare("lgg", lgg_scans, tmp_path / "one", with_(SMALL))
+    monkeypatch.setattr(staging_module, "MOST_CASES", 1)
+    prepare("lgg", lgg_scans, tmp_path / "other", with_(SMALL))
+    assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "other")
 
 
-def test_every_class_is_on_every_side(kaggle_folder, tmp_path) -> None:
-    dataset = prepare("kaggle_mri", kaggle_folder, tmp_path / "out", SMALL)
+def test_no_file_names_the_machine(kaggle_scans, tmp_path) -> None:
+    prepare("kaggle_mri", kaggle_scans, tmp_path / "out", SMALL)
+    files = [path for path in (tmp_path / "out").rglob("*.*") if path.is_file()]
+    assert len(files) == 6
+    for path in files:
+        for place in (tmp_path, kaggle_scans):
+            assert str(place).encode() not in path.read_bytes()
+
+
+def test_every_class_is_on_every_side(kaggle_scans, tmp_path) -> None:
+    dataset = prepare("kaggle_mri", kaggle_scans, tmp_path / "out", SMALL)
     assert sum(counts.rows for counts in dataset.manifest.sides.values()) == 32
     assert all(min(counts.rows_by_output.values()) >= 1 for counts in dataset.manifest.sides.values())
 
 
-def test_preparing_again_does_nothing(kaggle_folder, tmp_path) -> None:
-    prepare("kaggle_mri", kaggle_folder, tmp_path / "out", SMALL)
+def test_counts_and_normalization_are_those_of_the_shards(lgg_scans, tmp_path) -> None:
+    dataset = prepare("lgg", lgg_scans, tmp_path / "out", SMALL)
+    for side in SIDES:
+        rows, counts = load_side(dataset.folder, dataset.manifest, side), dataset.manifest.sides[side]
+        shows = (rows["mask"] == 1).sum(dim=(1, 2))
+        assert (counts.rows, counts.patients) == (len(shows), len(dataset.patients(side)))
+        assert counts.label_pixels == {"flair_abnormality": int(shows.sum())}
+        assert counts.foreground_rows == counts.rows_by_output["flair_abnormality"] == int((shows > 0).sum())
+    pixels = load_side(dataset.folder, dataset.manifest, "train")["image"].numpy().astype(np.float64)
+    assert dataset.manifest.normalization.mean == pytest.approx(pixels.mean(axis=(0, 2, 3)), abs=1e-3)
+    assert dataset.manifest.normalization.std == pytest.approx(pixels.std(axis=(0, 2, 3)), abs=1e-3)
+
+
+def test_preparing_again_does_nothing(kaggle_scans, tmp_path) -> None:
+    prepare("kaggle_mri", kaggle_scans, tmp_path / "out", SMALL)
     inode = (tmp_path / "out").stat().st_ino
     stages = []
-    prepare("kaggle_mri", kaggle_folder, tmp_path / "out", SMALL, lambda stage, done, total: stages.append(stage))
+    prepare("kaggle_mri", kaggle_scans, tmp_path / "out", SMALL, lambda stage, done, total: stages.append(stage))
     assert (tmp_path / "out").stat().st_ino == inode
     assert "already prepared" in stages
     assert "read" not in stages
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"image_size": 48}, {"split": "published"}, {"limit": 20}])
-def test_other_settings_prepare_anew(kaggle_folder, tmp_path, change) -> None:
-    first = prepare("kaggle_mri", kaggle_folder, tmp_path / "out", SMALL)
-    second = prepare("kaggle_mri", kaggle_folder, tmp_path / "out", SMALL.model_copy(update=change))
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"image_size": 48}, {"split": "published"}, {"limit": 20}, {"folds": 3}]
+)
+def test_other_settings_prepare_anew(kaggle_scans, tmp_path, change) -> None:
+    first = prepare("kaggle_mri", kaggle_scans, tmp_path / "out", SMALL)
+    second = prepare("kaggle_mri", kaggle_scans, tmp_path / "out", with_(SMALL, **change))
     assert first.manifest.fingerprint != second.manifest.fingerprint
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "raw"]
+    second.verify(hashes=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
 def test_another_pixel_prepares_anew(kaggle_folder, tmp_path, draw_head) -> None:
@@ -78,32 +121,246 @@ def test_another_pixel_prepares_anew(kaggle_folder, tmp_path, draw_head) -> None
     assert first.manifest.settings.source_hash != second.manifest.settings.source_hash
 
 
-def test_a_lost_shard_prepares_anew(kaggle_folder, tmp_path) -> None:
-    dataset = prepare("kaggle_mri", kaggle_folder, tmp_path / "out", SMALL)
+def test_the_source_hash_is_of_names_and_contents(kaggle_folder, tmp_path) -> None:
+    first = prepare("kaggle_mri", kaggle_folder, tmp_path / "one", SMALL).manifest.settings.source_hash
+    moved = shutil.move(kaggle_folder, tmp_path / "elsewhere")
+    assert prepare("kaggle_mri", moved, tmp_path / "two", SMALL).manifest.settings.source_hash == first
+    path = moved / "Training" / "glioma" / "Training_0.jpg"
+    path.rename(path.with_name("Training_00.jpg"))
+    assert prepare("kaggle_mri", moved, tmp_path / "three", SMALL).manifest.settings.source_hash != first
+
+
+def test_a_lost_shard_prepares_anew(kaggle_scans, tmp_path) -> None:
+    dataset = prepare("kaggle_mri", kaggle_scans, tmp_path / "out", SMALL)
     (dataset.folder / "split=val" / "part-00000.parquet").unlink()
-    prepare("kaggle_mri", kaggle_folder, tmp_path / "out", SMALL).verify(hashes=True)
+    prepare("kaggle_mri", kaggle_scans, tmp_path / "out", SMALL).verify(hashes=True)
 
 
-def test_volumes_keep_their_masks_and_order(lgg_folder, tmp_path) -> None:
-    dataset = prepare("lgg", lgg_folder / "kaggle_3m", tmp_path / "out", PrepareOptions(image_size=32))
+def test_volumes_keep_their_masks_and_order(lgg_scans, tmp_path) -> None:
+    dataset = prepare("lgg", lgg_scans / "kaggle_3m", tmp_path / "out", PrepareOptions(image_size=32))
     test = load_side(dataset.folder, dataset.manifest, "test")
     assert test["image"].shape == (11, 3, 32, 32)
     assert [int(mask.sum()) for mask in test["mask"]] == [0] * 9 + [64, 0]
 
 
+def test_what_is_known_of_a_slice_stands_in_its_row(volume_folder, tmp_path) -> None:
+    dataset = prepare("phantom", volume_folder, tmp_path / "out", VOLUMES)
+    patients, slices, pixels, heights = columns_of(dataset, "patient_id", "slice_index", "label_pixels", "raw_height")
+    found = {(patient, z): values.tolist() for patient, z, values in zip(patients, slices, pixels, strict=True)}
+    assert len(found) == 24
+    assert found["PHANTOM_0002", 2] == [64, 0, 0]
+    assert [found["PHANTOM_0001", z][2] for z in range(6)] == [0, 0, 0, 0, 64, 64]
+    assert set(heights) == {40}
+    spacing = columns_of(dataset, "spacing_slice_mm", "spacing_row_mm", "spacing_column_mm")
+    assert [set(values) for values in spacing] == [{5.0}, {3.75}, {2.5}]
+    (intensity,) = columns_of(dataset, "intensity")
+    assert {values.shape for values in intensity} == {(4, 2)}
+    assert all((values[:, 1] > 0).all() for values in intensity)
+
+
+def test_facts_are_those_of_the_raw_scans(volume_folder, tmp_path) -> None:
+    """A label of 10 x 10 px of 3 x 2 mm, 5 mm apart, is 3 ml a slice."""
+    facts = prepare("phantom", volume_folder, tmp_path / "out", VOLUMES).manifest.facts
+    assert facts.cases == 4
+    assert (facts.height_px, facts.width_px, facts.slices) == (Range.of([40]), Range.of([32]), Range.of([6]))
+    assert facts.spacing_mm == {"slice": Range.of([5]), "row": Range.of([3]), "column": Range.of([2])}
+    assert facts.volumes_ml["necrotic"] == Range.of([3])
+    assert facts.volumes_ml["ET"] == Range.of([3, 6, 6, 6])
+    assert facts.volumes_ml["WT"] == Range.of([9, 12, 12, 12])
+    assert facts.foreground_share == pytest.approx(15 / 24, abs=1e-6)
+    assert facts.shares == pytest.approx({"necrotic": 4 / 15, "edema": 4 / 15, "enhancing": 7 / 15}, abs=1e-6)
+
+
+def test_empty_slices_are_left_out_of_training_only(lgg_scans, tmp_path) -> None:
+    """Each patient has 10 empty slices of 11."""
+    for share, rows in ((0.0, 22), (0.4, 14), (1.0, 2)):
+        dataset = prepare("lgg", lgg_scans, tmp_path / "out", with_(SMALL, drop_empty=share))
+        dataset.verify(hashes=True)
+        sides = dataset.manifest.sides
+        assert (sides["train"].rows, sides["train"].foreground_rows) == (rows, 2)
+        assert (sides["val"].rows, sides["test"].rows) == (11, 11)
+        shown = load_side(dataset.folder, dataset.manifest, "train")["mask"].amax(dim=(1, 2))
+        assert (len(shown), int(shown.sum())) == (rows, 2)
+
+
+def test_images_of_classes_have_no_empty_slices_to_leave_out(kaggle_scans, tmp_path) -> None:
+    said = "drop_empty 0.5 leaves out slices that show no label, but these are images of classes"
+    assert_refused(DataError, kaggle_scans, tmp_path / "out", said, options=with_(SMALL, drop_empty=0.5))
+
+
+def test_training_is_never_left_without_a_slice(lgg_folder, tmp_path) -> None:
+    for path in lgg_folder.rglob("*_mask.tif"):
+        Image.fromarray(np.zeros((32, 32), np.uint8)).save(path)
+    said = r"drop_empty 1\.0 leaves nothing to train on"
+    assert_refused(DataError, lgg_folder, tmp_path / "out", said, "lgg", with_(SMALL, drop_empty=1.0))
+
+
+def test_folds_hold_every_image_once(kaggle_scans, tmp_path) -> None:
+    dataset = prepare("kaggle_mri", kaggle_scans, tmp_path / "out", with_(SMALL, folds=4))
+    assert [path.name for path in sorted(dataset.folder.glob("split=*"))] == [f"split=fold-{i}" for i in range(4)]
+    (sources,) = columns_of(dataset, "source")
+    assert len(sources) == len(set(sources)) == 32
+    assert {tuple(c.rows_by_output.values()) for c in dataset.manifest.counts.values()} == {(2, 2, 2, 2)}
+
+
+def test_a_published_split_says_how_leaky_it_is(kaggle_folder, tmp_path) -> None:
+    shutil.copy(
+        kaggle_folder / "Training" / "glioma" / "Training_0.jpg", kaggle_folder / "Testing" / "glioma" / "again.jpg"
+    )
+    dataset = prepare("kaggle_mri", kaggle_folder, tmp_path / "out", with_(SMALL, split="published"))
+    assert str(dataset.manifest.leak) == "leaky: 1 of 9 test images have a copy in training"
+    (sources,) = read_columns(dataset.folder, dataset.manifest, "test", ["source"]).values()
+    assert all(source.startswith("Testing/") for source in sources)
+
+
+@pytest.fixture
+def split_file(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text('{"train": ["P3", "P0"], "val": ["P2"], "test": ["P1"]}')
+    return path
+
+
+def test_a_given_split_is_honored(lgg_scans, tmp_path, split_file) -> None:
+    dataset = prepare("lgg", lgg_scans, tmp_path / "out", with_(SMALL, split_file=split_file))
+    assert [dataset.patients(side) for side in SIDES] == [("P0", "P3"), ("P2",), ("P1",)]
+    settings = dataset.manifest.settings
+    assert (settings.split, settings.split_hash) == ("file", hashlib.sha256(split_file.read_bytes()).hexdigest())
+
+
+def test_the_split_of_one_data_set_can_be_given_to_another(lgg_scans, tmp_path) -> None:
+    first = prepare("lgg", lgg_scans, tmp_path / "one", SMALL)
+    given = with_(SMALL, split_file=first.folder / "split.json", image_size=48, seed=9)
+    second = prepare("lgg", lgg_scans, tmp_path / "two", given)
+    assert second.split.groups == first.split.groups
+
+
+def test_the_folds_of_nnunet_are_honored(lgg_scans, tmp_path, split_file) -> None:
+    split_file.write_text('[{"train": [], "val": ["P1", "P3"]}, {"train": [], "val": ["P0"]}, {"val": ["P2"]}]')
+    dataset = prepare("lgg", lgg_scans, tmp_path / "out", with_(SMALL, split_file=split_file))
+    assert dataset.manifest.settings.folds == 3
+    view = PreparedDataset.open(dataset.folder, 2)
+    assert [view.patients(side) for side in SIDES] == [("P0",), ("P1", "P3"), ("P2",)]
+
+
+def test_folds_that_are_given_keep_their_empty_slices(lgg_scans, tmp_path, split_file) -> None:
+    split_file.write_text('[{"val": ["P1", "P3"]}, {"val": ["P0"]}, {"val": ["P2"]}]')
+    options = with_(SMALL, split_file=split_file, drop_empty=0.5)
+    assert_refused(DataError, lgg_scans, tmp_path / "out", r"mine\.json is a list of folds", "lgg", options)
+
+
+def test_another_given_split_prepares_anew(lgg_scans, tmp_path, split_file) -> None:
+    options = with_(SMALL, split_file=split_file)
+    first = prepare("lgg", lgg_scans, tmp_path / "out", options)
+    split_file.write_text('{"train": ["P2", "P0"], "val": ["P3"], "test": ["P1"]}')
+    assert prepare("lgg", lgg_scans, tmp_path / "out", options).split != first.split
+
+
+def test_a_given_split_that_parts_copies_is_a_leak(lgg_folder, tmp_path, split_file) -> None:
+    """P2 is a copy of P3."""
+    for path in (lgg_folder / "kaggle_3m" / "P3").iterdir():
+        shutil.copy(path, lgg_folder / "kaggle_3m" / "P2" / path.name.replace("P3", "P2"))
+    said = "'P2' is in val and 'P3' in train, but they copy each other"
+    options = with_(SMALL, split_file=split_file)
+    assert_refused(LeakError, lgg_folder, tmp_path / "out", said, "lgg", options)
+    dataset = prepare("lgg", lgg_folder, tmp_path / "out", SMALL)
+    assert dataset.manifest.duplicates.nested == (("P2", "P3"),)
+    assert "P2+P3" in dataset.split.groups
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"train": ["P3", "P0"], "val": ["P2"], "test": ["P9"]}', "the first that is missing is 'P1'"),
+        ('{"train": ["P3", "P0"], "val": ["P2"], "exam": ["P1"]}', "is put in"),
+        ('{"train": ["P3", "P0", "P1"], "val": ["P2"], "test": ["P1"]}', "'P1' stands there twice"),
+        ('{"train": ["P3", "P0", "P1"], "val": ["P2"], "test": []}', "nobody is in 'test'"),
+        ('{"train": ["P3", "P0", "P1", "P2"], "val": ["P8"], "test": ["P9"]}', "nobody of those in 'test' was read"),
+    ],
+)
+def test_a_given_split_that_does_not_hold_is_refused(lgg_scans, tmp_path, split_file, content, said) -> None:
+    split_file.write_text(content)
+    assert_refused(DataError, lgg_scans, tmp_path / "out", said, "lgg", with_(SMALL, split_file=split_file))
+
+
 def test_a_text_file_named_jpg_is_refused(kaggle_folder, tmp_path) -> None:
     (kaggle_folder / "Testing" / "glioma" / "notes.jpg").write_text("remember to label these\n")
-    said = r"^Testing/glioma/notes\.jpg: is text, not an image"
+    said = r"^Testing/glioma/notes\.jpg: is text, not an image.*--skip-unreadable"
     assert_refused(UnreadableError, kaggle_folder, tmp_path / "out", said)
 
 
-def test_an_unreadable_file_is_listed_where_it_may_be_skipped(kaggle_folder, tmp_path) -> None:
+@pytest.fixture
+def broken_folder(kaggle_folder):
+    """With two files that are no images."""
     (kaggle_folder / "Testing" / "glioma" / "notes.jpg").write_text("remember to label these\n")
-    skip = SMALL.model_copy(update={"skip_unreadable": True})
-    manifest = prepare("kaggle_mri", kaggle_folder, tmp_path / "out", skip).manifest
-    assert [refused.source for refused in manifest.refused] == ["Testing/glioma/notes.jpg"]
-    assert sum(counts.rows for counts in manifest.sides.values()) == 32
-    assert_refused(UnreadableError, kaggle_folder, tmp_path / "out", "is text")
+    (kaggle_folder / "Training" / "pituitary" / "half.jpg").write_bytes(b"\xff\xd8\xff\xe0half")
+    return kaggle_folder
+
+
+def test_all_files_that_cannot_be_read_are_named_at_once(broken_folder, tmp_path) -> None:
+    with pytest.raises(UnreadableError, match=r"^2 of 34 cases cannot be used") as raised:
+        prepare("kaggle_mri", broken_folder, tmp_path / "out", SMALL)
+    _, *lines, last = str(raised.value).splitlines()
+    assert [line.split(":")[0].strip() for line in lines] == [
+        "Testing/glioma/notes.jpg",
+        "Training/pituitary/half.jpg",
+    ]
+    assert "--skip-unreadable" in last
+
+
+def test_files_that_cannot_be_read_are_listed_where_they_may_be_skipped(broken_folder, tmp_path) -> None:
+    dataset = prepare("kaggle_mri", broken_folder, tmp_path / "out", with_(SMALL, skip_unreadable=True))
+    dataset.verify(hashes=True)
+    assert [refused.source for refused in dataset.manifest.refused] == [
+        "Testing/glioma/notes.jpg",
+        "Training/pituitary/half.jpg",
+    ]
+    assert all(refused.reason.startswith(refused.source) for refused in dataset.manifest.refused)
+    assert dataset.manifest.facts.cases == 32
+    assert sum(counts.rows for counts in dataset.manifest.sides.values()) == 32
+    with pytest.raises(UnreadableError, match="2 of 34"):
+        prepare("kaggle_mri", broken_folder, tmp_path / "out", SMALL)
+
+
+def test_a_link_that_leads_out_of_the_folder_is_refused_by_name(kaggle_folder, tmp_path, draw_head) -> None:
+    Image.fromarray(draw_head(77)).save(tmp_path / "private.png")
+    (kaggle_folder / "Training" / "glioma" / "link.png").symlink_to(tmp_path / "private.png")
+    said = r"^Training/glioma/link\.png is a link that leads out of the folder"
+    assert_refused(UnreadableError, kaggle_folder, tmp_path / "out", said)
+    dataset = prepare("kaggle_mri", kaggle_folder, tmp_path / "out", with_(SMALL, skip_unreadable=True))
+    assert [refused.source for refused in dataset.manifest.refused] == ["Training/glioma/link.png"]
+    assert "Training/glioma/link.png" not in columns_of(dataset, "source")[0]
+
+
+def test_a_link_within_the_folder_is_a_file_like_any_other(kaggle_folder, tmp_path) -> None:
+    folder = kaggle_folder / "Training" / "glioma"
+    (folder / "link.jpg").symlink_to(folder / "Training_0.jpg")
+    dataset = prepare("kaggle_mri", kaggle_folder, tmp_path / "out", SMALL)
+    assert dataset.manifest.duplicates.images_with_a_copy == 2
+
+
+def zipped(folder: Path, archive: Path, wrap: str = "") -> Path:
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(folder.rglob("*")):
+            file.write(path, wrap + path.relative_to(folder).as_posix())
+    return archive
+
+
+@pytest.mark.parametrize("wrap", ["", "archive/brain-tumor/"])
+def test_a_zip_prepares_to_the_bytes_of_its_folder(kaggle_scans, tmp_path, wrap) -> None:
+    whole = prepare("kaggle_mri", kaggle_scans, tmp_path / "one", SMALL)
+    archive = zipped(kaggle_scans, tmp_path / "raw.zip", wrap)
+    unpacked = prepare("kaggle_mri", archive, tmp_path / "other", SMALL)
+    assert unpacked.manifest.settings.source_hash == whole.manifest.settings.source_hash
+    assert bytes_of(tmp_path / "other") == bytes_of(tmp_path / "one")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "other", "raw.zip"]
+
+
+def test_a_zip_that_writes_outside_is_refused_by_name(kaggle_scans, tmp_path) -> None:
+    archive = zipped(kaggle_scans, tmp_path / "raw.zip")
+    with zipfile.ZipFile(archive, "a") as file:
+        file.writestr("../planted.txt", "x")
+    assert_refused(DataError, archive, tmp_path / "out", r"\.\./planted\.txt")
+    assert [path.name for path in tmp_path.iterdir()] == ["raw.zip"]
 
 
 @pytest.mark.parametrize("source", ["kaggle_mri", "lgg", "phantom"])
@@ -144,62 +401,66 @@ def test_a_truncated_tiff_is_refused(lgg_folder, tmp_path) -> None:
     assert_refused(UnreadableError, lgg_folder, tmp_path / "out", r"P1/P1_4\.tif", "lgg")
 
 
-def test_an_output_that_holds_something_else_is_refused_untouched(kaggle_folder, tmp_path) -> None:
+def test_a_folder_of_which_nothing_can_be_read_is_refused_though_files_may_be_skipped(lgg_folder, tmp_path) -> None:
+    for path in lgg_folder.rglob("*_mask.tif"):
+        path.write_text("not a mask\n")
+    options = with_(SMALL, skip_unreadable=True)
+    assert_refused(DataError, lgg_folder, tmp_path / "out", "none of 4 cases could be read", "lgg", options)
+
+
+def test_an_output_that_holds_something_else_is_refused_untouched(kaggle_scans, tmp_path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.docx").write_text("mine")
-    assert_refused(DataError, kaggle_folder, tmp_path / "out", r"thesis\.docx")
+    assert_refused(DataError, kaggle_scans, tmp_path / "out", r"thesis\.docx")
     assert (tmp_path / "out" / "thesis.docx").read_text() == "mine"
 
 
-def test_a_source_that_is_not_there_suggests_the_nearest(kaggle_folder, tmp_path) -> None:
-    assert_refused(DataError, kaggle_folder, tmp_path / "out", "did you mean 'kaggle_mri'", "kagle_mri")
+def test_a_source_that_is_not_there_suggests_the_nearest(kaggle_scans, tmp_path) -> None:
+    assert_refused(DataError, kaggle_scans, tmp_path / "out", "did you mean 'kaggle_mri'", "kagle_mri")
 
 
-def test_a_task_that_the_source_has_not_is_refused(kaggle_folder, tmp_path) -> None:
-    options = SMALL.model_copy(update={"task": "segmentation"})
-    assert_refused(DataError, kaggle_folder, tmp_path / "out", "has no segmentation", options=options)
+def test_a_task_that_the_source_has_not_is_refused(kaggle_scans, tmp_path) -> None:
+    options = with_(SMALL, task="segmentation")
+    assert_refused(DataError, kaggle_scans, tmp_path / "out", "has no segmentation", options=options)
 
 
-def test_a_disk_that_fills_up_leaves_the_old_data_set(kaggle_folder, tmp_path, monkeypatch) -> None:
-    dataset = prepare("kaggle_mri", kaggle_folder, tmp_path / "out", SMALL)
+def test_an_option_that_the_source_has_not_is_refused(kaggle_scans, tmp_path) -> None:
+    options = with_(SMALL, source_options={"channel_order": ["t1"]})
+    assert_refused(DataError, kaggle_scans, tmp_path / "out", "option 'channel_order'", options=options)
+
+
+def test_a_disk_that_fills_up_leaves_the_old_data_set(kaggle_scans, tmp_path, monkeypatch) -> None:
+    dataset = prepare("kaggle_mri", kaggle_scans, tmp_path / "out", SMALL)
     before = bytes_of(dataset.folder)
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Staging, "append", full)
-    other = SMALL.model_copy(update={"seed": 5})
-    assert_refused(DataError, kaggle_folder, tmp_path / "out", "no space left", options=other)
+    monkeypatch.setattr(staging_module, "write_whole", full)
+    assert_refused(DataError, kaggle_scans, tmp_path / "out", "no space left", options=with_(SMALL, seed=5))
     assert bytes_of(dataset.folder) == before
 
 
-def test_a_kill_leaves_the_old_data_set_and_the_next_run_cleans_up(kaggle_folder, tmp_path) -> None:
-    prepare("kaggle_mri", kaggle_folder, tmp_path / "out", SMALL)
-    before = bytes_of(tmp_path / "out")
-    other = SMALL.model_copy(update={"seed": 5})
-    child = multiprocessing.get_context("spawn").Process(target=_killed, args=(kaggle_folder, tmp_path / "out", other))
-    child.start()
-    child.join()
-    assert child.exitcode == -signal.SIGKILL
-    assert bytes_of(tmp_path / "out") == before
-    prepare("kaggle_mri", kaggle_folder, tmp_path / "out", other).verify(hashes=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "raw"]
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"val_fraction": 0.45, "test_fraction": 0.45}, r"leave under 0\.2 for training"),
+        ({"folds": 5, "split": "published"}, "only one can be had"),
+        ({"folds": 5, "split_file": "mine.json"}, "only one can be had"),
+        ({"split": "published", "split_file": "mine.json"}, "only one can be had"),
+        ({"folds": 5, "drop_empty": 0.5}, "every fold is tested on once"),
+        ({"folds": 2}, "greater than or equal to 3"),
+        ({"drop_empty": 1.5}, "less than or equal to 1"),
+        ({"memory_gb": 1}, "greater than or equal to 2"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(options, said) -> None:
+    with pytest.raises(ValidationError, match=said):
+        PrepareOptions(**options)
 
 
-def _killed(raw: Path, out: Path, options: PrepareOptions) -> None:
-    def kill(stage: str, done: int, total: int) -> None:
-        if stage == "write" and done == total:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    prepare_module.prepare("kaggle_mri", raw, out, options, kill)
-
-
-def test_fractions_that_leave_nothing_to_train_on_are_refused() -> None:
-    with pytest.raises(ValidationError, match=r"leave under 0\.2 for training"):
-        PrepareOptions(val_fraction=0.45, test_fraction=0.45)
-
-
-def test_a_limit_keeps_every_class(kaggle_folder, tmp_path) -> None:
-    dataset = prepare("kaggle_mri", kaggle_folder, tmp_path / "out", SMALL.model_copy(update={"limit": 16}))
+def test_a_limit_keeps_every_class(kaggle_scans, tmp_path) -> None:
+    dataset = prepare("kaggle_mri", kaggle_scans, tmp_path / "out", with_(SMALL, limit=16))
     totals = [sum(c.rows_by_output[name] for c in dataset.manifest.sides.values()) for name in ("glioma", "pituitary")]
     assert totals == [4, 4]
+    assert dataset.manifest.facts.cases == 16

@@ -1,37 +1,56 @@
 from __future__ import annotations
 
-import json
+import shutil
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
-from glioray.data.manifest import FILE_NAME, Leak, Manifest
-from glioray.data.prepare import PrepareOptions, prepare
+from glioray.data.prepare import prepare
+from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import PreparedDataset
 from glioray.data.records import Signature
-from glioray.errors import DataError, LeakError, SchemaError
+from glioray.data.shards import iterate_batches, load_side, read_columns, read_rows
+from glioray.errors import DataError, LeakError
+
+SIDES = ("train", "val", "test")
+
+
+@pytest.fixture(scope="module")
+def prepared(lgg_scans, tmp_path_factory):
+    """Four patients; not to be changed."""
+    options = PrepareOptions(image_size=32, workers=1)
+    return prepare("lgg", lgg_scans, tmp_path_factory.mktemp("prepared") / "out", options)
 
 
 @pytest.fixture
-def dataset(lgg_folder, tmp_path):
-    return prepare("lgg", lgg_folder, tmp_path / "out", PrepareOptions(image_size=32, workers=1))
+def dataset(prepared, tmp_path):
+    """A copy for the test alone."""
+    return PreparedDataset.open(shutil.copytree(prepared.folder, tmp_path / "out"))
 
 
-def edit_manifest(dataset, **changes):
-    path = dataset.folder / FILE_NAME
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+@pytest.fixture(scope="module")
+def folds(kaggle_scans, tmp_path_factory):
+    """Four folds of 8 images; not to be changed."""
+    options = PrepareOptions(image_size=32, workers=1, folds=4)
+    return prepare("kaggle_mri", kaggle_scans, tmp_path_factory.mktemp("folds") / "out", options)
 
 
-def test_a_prepared_folder_opens_as_it_was_made(dataset) -> None:
-    opened = PreparedDataset.open(dataset.folder)
+def sources_of(dataset, part):
+    return read_columns(dataset.folder, dataset.manifest, part, ["source"])["source"]
+
+
+def test_a_prepared_folder_opens_as_it_was_made(prepared) -> None:
+    opened = PreparedDataset.open(prepared.folder)
     opened.verify(hashes=True)
-    assert opened == dataset
+    assert opened == prepared
     assert opened.signature == Signature(3, 1, 32)
 
 
 def test_patients_of_the_sides_are_all_patients(dataset) -> None:
-    sides = [dataset.patients(side) for side in ("train", "val", "test")]
+    sides = [dataset.patients(side) for side in SIDES]
     assert sorted(sum(sides, ())) == ["P0", "P1", "P2", "P3"]
     assert sides[0] == dataset.groups("train")
 
@@ -75,32 +94,62 @@ def test_a_changed_shard_is_found_by_its_hash(dataset) -> None:
         dataset.verify(hashes=True)
 
 
-def test_shards_of_another_schema_version_are_refused(dataset) -> None:
-    edit_manifest(dataset, schema_version=99)
-    with pytest.raises(SchemaError, match=r"schema version 99; this glioray reads version 1\. Prepare") as raised:
-        PreparedDataset.open(dataset.folder)
-    assert "\n" not in str(raised.value)
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema_version": 1}', "\x00"])
-def test_what_is_no_manifest_is_one_line(dataset, content) -> None:
-    (dataset.folder / FILE_NAME).write_text(content)
-    with pytest.raises(DataError, match=r"manifest\.json") as raised:
-        Manifest.load(dataset.folder)
-    assert "\n" not in str(raised.value)
-
-
 def test_a_folder_that_was_never_prepared_says_how_to(tmp_path) -> None:
     with pytest.raises(DataError, match="glioray prepare SOURCE RAW --out"):
         PreparedDataset.open(tmp_path)
 
 
-def test_the_leak_line_names_both_numbers() -> None:
-    leak = Leak(test_images=1311, with_copy_in_training=992)
-    assert str(leak) == "leaky: 992 of 1311 test images have a copy in training"
+def test_folds_opened_without_a_choice_have_no_sides(folds) -> None:
+    opened = PreparedDataset.open(folds.folder)
+    opened.verify(hashes=True)
+    assert opened == folds
+    assert opened.manifest.parts == ("fold-0", "fold-1", "fold-2", "fold-3")
+    with pytest.raises(DataError, match=r"choose the one to test on with data\.fold"):
+        opened.describe("train")
 
 
-def test_the_fingerprint_changes_with_a_byte_of_the_data(dataset) -> None:
-    shards = dataset.manifest.shards
-    other = dataset.manifest.model_copy(update={"shards": (shards[0].model_copy(update={"sha256": "0"}), *shards[1:])})
-    assert other.fingerprint != dataset.manifest.fingerprint
+@pytest.mark.parametrize("fold", range(4))
+def test_the_sides_of_a_fold_are_a_partition_of_all_rows(folds, fold) -> None:
+    view = PreparedDataset.open(folds.folder, fold)
+    view.verify(hashes=True)
+    sides = {side: sources_of(view, side) for side in SIDES}
+    whole = [source for part in folds.manifest.parts for source in sources_of(folds, part)]
+    assert sorted(source for sources in sides.values() for source in sources) == sorted(whole)
+    assert sides["test"] == sources_of(folds, f"fold-{fold}")
+    assert sides["val"] == sources_of(folds, f"fold-{(fold + 1) % 4}")
+    assert {group for side in SIDES for group in view.groups(side)} == set(folds.split.groups)
+
+
+def test_counts_and_normalization_of_a_fold_are_those_of_its_rows(folds) -> None:
+    view = PreparedDataset.open(folds.folder, 1)
+    for side in SIDES:
+        rows, counts = load_side(view.folder, view.manifest, side), view.manifest.sides[side]
+        assert counts.rows == len(rows["label"])
+        assert counts.groups == len(rows["group_index"].unique()) == len(view.groups(side))
+        assert list(counts.rows_by_output.values()) == torch.bincount(rows["label"], minlength=4).tolist()
+    pixels = load_side(view.folder, view.manifest, "train")["image"].numpy().astype(np.float64)
+    assert view.manifest.normalization.mean == pytest.approx([pixels.mean()], abs=1e-3)
+    assert view.manifest.normalization.std == pytest.approx([pixels.std()], abs=1e-3)
+
+
+def test_all_ways_to_read_a_side_of_a_fold_give_the_same_rows(folds) -> None:
+    view = PreparedDataset.open(folds.folder, 2)
+    whole = load_side(view.folder, view.manifest, "train")
+    batches = list(iterate_batches(view.folder, view.manifest, "train", 3))
+    assert torch.equal(torch.cat([batch["image"] for batch in batches]), whole["image"])
+    single = read_rows(view.folder, view.manifest, "train", {0, 9, 15})
+    assert all(np.array_equal(single[i]["image"], whole["image"][i]) for i in single)
+    assert len(single) == 3
+
+
+def test_every_fold_is_another_data_set(folds) -> None:
+    views = [PreparedDataset.open(folds.folder, fold) for fold in range(4)]
+    assert len({view.manifest.fingerprint for view in views} | {folds.manifest.fingerprint}) == 5
+    assert {view.signature for view in views} == {folds.signature}
+
+
+def test_a_fold_that_is_not_there_is_refused(folds, dataset) -> None:
+    with pytest.raises(DataError, match="these data have folds 0 to 3"):
+        PreparedDataset.open(folds.folder, 4)
+    with pytest.raises(DataError, match="these data have no folds"):
+        PreparedDataset.open(dataset.folder, 0)

@@ -6,11 +6,12 @@ import torch
 from pydantic import ValidationError
 
 from glioray.data.manifest import Normalization
-from glioray.data.preprocessing import Preprocessing, normalize, prepare_mask, prepare_volume, restore_mask
+from glioray.data.preprocessing import VERSION, Preprocessing, normalize, prepare_mask, prepare_volume, restore_mask
 from glioray.errors import DataError
 
 WHOLE = Preprocessing(image_size=32, crop_head=False, intensity="as_is")
 CROP = Preprocessing(image_size=64, crop_head=True, intensity="percentile")
+ZSCORE = Preprocessing(image_size=64, crop_head=False, intensity="zscore")
 
 
 @pytest.fixture
@@ -110,3 +111,89 @@ def test_normalized_pixels_have_the_mean_and_spread_taken_out() -> None:
 def test_an_impossible_size_is_refused(size) -> None:
     with pytest.raises(ValidationError, match="image_size"):
         Preprocessing(image_size=size, crop_head=True, intensity="as_is")
+
+
+@pytest.fixture
+def stripped(draw_head):
+    """(4, 2, 64, 64) float32: heads on 0 whose second channel is 500 times the first and 1000 more inside."""
+    heads = np.stack([draw_head(i) for i in range(4)]).astype(np.float32)
+    return np.stack([heads, np.where(heads > 0, 500 * heads + 1000, 0)], axis=1)
+
+
+def test_zscore_gives_the_head_of_a_volume_mean_128_and_spread_25(stripped) -> None:
+    prepared = prepare_volume(stripped, ZSCORE)
+    inside = stripped[:, 0] > 0
+    for channel in range(2):
+        pixels = prepared.image[:, channel][inside].astype(float)
+        assert pixels.mean() == pytest.approx(128, abs=4)
+        assert pixels.std() == pytest.approx(25, abs=4)
+
+
+def test_zscore_is_of_each_channel_and_takes_its_scale_away(stripped) -> None:
+    prepared = prepare_volume(stripped, ZSCORE)
+    difference = prepared.image[:, 0].astype(int) - prepared.image[:, 1]
+    assert np.abs(difference).max() <= 1
+
+
+def test_zscore_is_of_the_volume_not_of_the_slice(stripped) -> None:
+    darker = stripped.copy()
+    darker[2] /= 2
+    image = prepare_volume(darker, ZSCORE).image[:, 0]
+    inside = stripped[:, 0] > 0
+    assert image[2][inside[2]].mean() < image[1][inside[1]].mean() - 20
+
+
+def test_zscore_leaves_the_background_black(stripped) -> None:
+    image = prepare_volume(stripped, ZSCORE).image
+    assert image[:, 0][stripped[:, 0] == 0].max() == 0
+    assert image[:, 0][stripped[:, 0] > 0].min() > 0
+
+
+def test_zscore_cuts_off_what_is_far_too_bright(stripped) -> None:
+    spiked = stripped.copy()
+    spiked[0, 0, 30:33, 30:33] *= 1000
+    calm, wild = (prepare_volume(volume, ZSCORE).image for volume in (stripped, spiked))
+    others = np.ones(calm.shape, bool)
+    others[0, 0, 28:35, 28:35] = False
+    assert np.abs(calm[others].astype(int) - wild[others]).max() <= 3
+    assert wild[0, 0, 31, 31] == wild[:, 0][others[:, 0]].max() < 255
+
+
+@pytest.mark.parametrize("intensity", ["percentile", "zscore"])
+def test_scale_leads_back_to_the_raw_values(stripped, intensity) -> None:
+    """To half a gray level, inside the percentiles that are not cut off."""
+    prepared = prepare_volume(stripped, ZSCORE.model_copy(update={"intensity": intensity}))
+    assert prepared.scale.shape == (2, 2)
+    for channel in range(2):
+        raw, (low, step) = stripped[:, channel], prepared.scale[channel]
+        kept = (raw > 0) & (raw > np.percentile(raw[raw > 0], 1)) & (raw < np.percentile(raw[raw > 0], 99))
+        restored = low + step * prepared.image[:, channel].astype(np.float32)
+        assert np.abs(restored - raw)[kept].max() <= 0.51 * step
+
+
+@pytest.mark.parametrize("intensity", ["percentile", "zscore"])
+@pytest.mark.parametrize("size_px", [64, 48])
+def test_raw_pixels_are_left_as_they_are(stripped, intensity, size_px) -> None:
+    before = stripped.copy()
+    prepare_volume(stripped, Preprocessing(image_size=size_px, crop_head=False, intensity=intensity))
+    assert np.array_equal(stripped, before)
+
+
+def test_scale_of_pixels_as_they_are_changes_nothing() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (1, 3, 32, 32), dtype=np.uint8)
+    assert prepare_volume(image, WHOLE).scale.tolist() == [[0, 1]] * 3
+
+
+@pytest.mark.parametrize("intensity", ["percentile", "zscore"])
+@pytest.mark.parametrize("value", [0, 7])
+def test_a_volume_of_one_value_is_prepared_without_a_division_by_zero(intensity, value) -> None:
+    chosen = ZSCORE.model_copy(update={"intensity": intensity})
+    prepared = prepare_volume(np.full((2, 1, 64, 64), value, np.float32), chosen)
+    assert np.isfinite(prepared.scale).all()
+    assert len(np.unique(prepared.image)) == 1
+
+
+def test_preprocessing_says_by_which_code_it_was_done() -> None:
+    assert Preprocessing.model_validate_json(CROP.model_dump_json()) == CROP
+    assert CROP.model_dump()["version"] == VERSION
+    assert CROP.model_copy(update={"version": VERSION - 1}) != CROP

@@ -1,56 +1,35 @@
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 
-from glioray.data import shards as shards_module
-from glioray.data.prepare import PrepareOptions, prepare
-from glioray.data.records import SliceRecord
-from glioray.data.shards import iterate_batches, load_side, open_shard, read_columns, read_rows, write_shards
+from glioray.data import shard_writer
+from glioray.data.prepare import prepare
+from glioray.data.prepare_options import PrepareOptions
+from glioray.data.prepared import PreparedDataset
+from glioray.data.shards import iterate_batches, load_side, open_shard, read_columns, read_rows
 from glioray.errors import DataError, SchemaError
 
 
-@pytest.fixture
-def dataset(kaggle_folder, tmp_path, monkeypatch):
-    """22 rows for training in row groups of 4 and shards of 8."""
-    monkeypatch.setattr(shards_module, "ROWS_A_GROUP", 4)
-    monkeypatch.setattr(shards_module, "SHARD_BYTES", 8 * 32 * 32)
+@pytest.fixture(scope="module")
+def dataset(kaggle_scans, tmp_path_factory):
+    """24 rows for training in row groups of 4 and shards of 8; not to be changed."""
     options = PrepareOptions(image_size=32, val_fraction=0.13, test_fraction=0.13, workers=1)
-    return prepare("kaggle_mri", kaggle_folder, tmp_path / "out", options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shard_writer, "ROWS_A_GROUP", 4)
+        patch.setattr(shard_writer, "SHARD_BYTES", 8 * 32 * 32)
+        return prepare("kaggle_mri", kaggle_scans, tmp_path_factory.mktemp("shards") / "out", options)
 
 
-def records(count):
-    pixels = np.random.default_rng(0).integers(0, 256, (count, 2, 16, 16), dtype=np.uint8)
-    masks = np.random.default_rng(1).integers(0, 3, (count, 16, 16), dtype=np.uint8)
-    return [
-        SliceRecord(pixels[i], masks[i], None, f"g{i}", f"g{i}", i, f"file{i}", 1.5, 2.5, 0.5) for i in range(count)
-    ]
-
-
-def test_pixels_and_figures_come_back_from_a_shard(tmp_path) -> None:
-    rows = records(5)
-    places = {f"g{i}": i for i in range(5)}
-    (shard,) = write_shards(tmp_path, "train", rows, places, places)
-    table = pq.read_table(tmp_path / shard.path)
-    assert np.array_equal(table["image"].chunk(0).to_numpy_ndarray(), np.stack([row.image for row in rows]))
-    assert np.array_equal(table["mask"].chunk(0).to_numpy_ndarray(), np.stack([row.mask for row in rows]))
-    assert table["brain_mean"].to_pylist() == [1.5] * 5
-    assert table["source"].to_pylist() == [row.source for row in rows]
-
-
-def test_a_shard_that_reads_back_differently_is_refused(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(shards_module, "_tensors", lambda arrays: _wrong(np.stack(arrays)))
-    with pytest.raises(DataError, match="reads back differently"):
-        write_shards(
-            tmp_path, "train", records(3), dict.fromkeys(("g0", "g1", "g2"), 0), dict.fromkeys(("g0", "g1", "g2"), 0)
-        )
-
-
-def _wrong(pixels):
-    return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(pixels ^ 1))
+@pytest.fixture
+def copy(dataset, tmp_path):
+    """A copy of the data set for the test alone."""
+    return PreparedDataset.open(shutil.copytree(dataset.folder, tmp_path / "out"))
 
 
 def test_many_shards_hold_every_row_once(dataset) -> None:
@@ -62,6 +41,20 @@ def test_many_shards_hold_every_row_once(dataset) -> None:
         for s in read_columns(dataset.folder, dataset.manifest, side, ["source"])["source"]
     ]
     assert len(sources) == len(set(sources)) == 32
+
+
+def test_tensors_are_read_as_plain_arrays_of_each_row(dataset) -> None:
+    columns = read_columns(dataset.folder, dataset.manifest, "train", ["intensity", "raw_height", "spacing_row_mm"])
+    assert len(columns["intensity"]) == len(columns["raw_height"]) == 24
+    assert {values.shape for values in columns["intensity"]} == {(1, 2)}
+    assert set(columns["raw_height"]) == {64}
+    assert set(columns["spacing_row_mm"]) == {None}
+
+
+def test_a_model_is_given_neither_sizes_nor_spacing_nor_figures(dataset) -> None:
+    """What gives the class away without a look at the head must not be in reach."""
+    whole = load_side(dataset.folder, dataset.manifest, "train")
+    assert set(whole) == {"image", "label", "group_index", "patient_index"}
 
 
 def test_batches_are_the_side_in_its_order(dataset) -> None:
@@ -105,17 +98,17 @@ def test_indices_point_into_the_sorted_groups_of_the_split(dataset) -> None:
     assert set(columns["patient_index"]) == {-1}
 
 
-def test_a_shard_that_is_not_listed_is_refused(dataset) -> None:
-    (dataset.folder / "split=val" / "part-99999.parquet").write_bytes(b"")
+def test_a_shard_that_is_not_listed_is_refused(copy) -> None:
+    (copy.folder / "split=val" / "part-99999.parquet").write_bytes(b"")
     with pytest.raises(DataError, match="not listed"):
-        load_side(dataset.folder, dataset.manifest, "val")
+        load_side(copy.folder, copy.manifest, "val")
 
 
-def test_a_damaged_shard_is_one_line(dataset) -> None:
-    path = dataset.folder / "split=val" / "part-00000.parquet"
+def test_a_damaged_shard_is_one_line(copy) -> None:
+    path = copy.folder / "split=val" / "part-00000.parquet"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match="a damaged shard") as raised:
-        load_side(dataset.folder, dataset.manifest, "val")
+        load_side(copy.folder, copy.manifest, "val")
     assert "\n" not in str(raised.value)
 
 

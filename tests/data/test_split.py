@@ -6,14 +6,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glioray.data.split import Split, split_by_group
+from glioray.data.split import Split, part_names, sides_of_fold, split_by_group, split_to_folds
 from glioray.errors import DataError, LeakError
 
-NUM_ROWS = 400
+
+def split(groups, labels, val_fraction=0.15, test_fraction=0.15, seed=0, **more):
+    """Of rows: each group's stratum is its label, its size the number of its rows."""
+    strata = dict(zip(groups, labels, strict=True))
+    return split_by_group(strata, Counter(groups), val_fraction, test_fraction, seed, **more)
 
 
-def rows_on(side, groups, sides):
-    return sum(sides[group] == side for group in groups)
+def fold(groups, labels, folds=5, seed=0, **more):
+    return split_to_folds(dict(zip(groups, labels, strict=True)), Counter(groups), folds, seed, **more)
+
+
+def numbered(count, rows=1):
+    return [f"g{i // rows:03}" for i in range(count * rows)]
 
 
 def test_split_refuses_a_group_on_two_sides() -> None:
@@ -22,15 +30,21 @@ def test_split_refuses_a_group_on_two_sides() -> None:
         Split.of_rows(rows, "group", 0, where="data/brats2020/split.json")
     assert str(raised.value) == (
         "group 'BraTS20_137' is in train (62 slices) and in val (15 slices). A split is by group: "
-        "delete data/brats2020/split.json and run `glioray prepare` again."
+        "mend or delete data/brats2020/split.json and run `glioray prepare` again."
     )
 
 
+def test_a_group_in_two_folds_is_a_leak() -> None:
+    with pytest.raises(LeakError, match=r"group 'a' is in fold-0 \(1 slices\) and in fold-2 \(2 slices\)"):
+        Split.of_rows([("a", "fold-2"), ("a", "fold-0"), ("a", "fold-2")], "group", 0)
+
+
 def test_a_split_comes_back_from_its_file_as_it_was(tmp_path) -> None:
-    split = Split.of_rows([("b", "test"), ("a", "train"), ("a", "train")], "group", 7, ["a", "b"])
+    split = Split.of_rows([("b", "test"), ("a", "train"), ("a", "train")], "group", 7, ["b", "a", "a"])
     split.save(tmp_path)
     assert Split.load(tmp_path) == split
     assert split.on("train") == ("a",)
+    assert split.patients == ("a", "b")
 
 
 def test_a_damaged_split_file_is_one_line(tmp_path) -> None:
@@ -41,56 +55,51 @@ def test_a_damaged_split_file_is_one_line(tmp_path) -> None:
 
 
 def test_every_class_reaches_its_part_of_every_side() -> None:
-    groups = [f"g{i // 2}" for i in range(NUM_ROWS)]
-    labels = [i // 2 % 4 for i in range(NUM_ROWS)]
-    sides = split_by_group(groups, labels, 0.15, 0.15, seed=0)
+    groups = numbered(200, rows=2)
+    labels = [i // 2 % 4 for i in range(400)]
+    sides = split(groups, labels)
     counts = Counter((sides[g], label) for g, label in zip(groups, labels, strict=True))
     assert all(counts[side, label] == 14 for side in ("val", "test") for label in range(4))
 
 
 def test_the_seed_decides_the_split() -> None:
-    groups = [f"g{i}" for i in range(60)]
-    first, same, other = (split_by_group(groups, [0] * 60, 0.2, 0.2, seed) for seed in (1, 1, 2))
+    groups = numbered(60)
+    first, same, other = (split(groups, [0] * 60, 0.2, 0.2, seed) for seed in (1, 1, 2))
     assert first == same
     assert first != other
 
 
 def test_the_order_of_rows_does_not_matter() -> None:
-    groups = [f"g{i % 20}" for i in range(60)]
-    labels = [i % 20 % 2 for i in range(60)]
-    assert split_by_group(groups, labels, 0.2, 0.2, 0) == split_by_group(groups[::-1], labels[::-1], 0.2, 0.2, 0)
+    groups, labels = numbered(20, rows=3), [i // 3 % 2 for i in range(60)]
+    assert split(groups, labels) == split(groups[::-1], labels[::-1])
+    assert fold(groups, labels) == fold(groups[::-1], labels[::-1])
 
 
 def test_a_group_with_two_labels_stays_in_training() -> None:
-    groups = [f"g{i}" for i in range(10)]
-    sides = [split_by_group(groups, [0] * 10, 0.3, 0.3, seed, train_only=["g3"]) for seed in range(20)]
-    assert {side["g3"] for side in sides} == {"train"}
+    sides = [split(numbered(10), [0] * 10, 0.3, 0.3, seed, train_only=["g003"]) for seed in range(20)]
+    assert {side["g003"] for side in sides} == {"train"}
 
 
 def test_three_groups_give_one_to_each_side() -> None:
-    assert sorted(split_by_group(["a", "b", "c"], [None] * 3, 0.1, 0.1, 0).values()) == ["test", "train", "val"]
+    assert sorted(split("abc", [0] * 3, 0.1, 0.1).values()) == ["test", "train", "val"]
 
 
 def test_two_groups_are_too_few() -> None:
     with pytest.raises(DataError, match=r"at least 3 groups .* there are 2"):
-        split_by_group(["a", "b", "b"], [0, 1, 1], 0.1, 0.1, 0)
+        split("abb", [0, 1, 1], 0.1, 0.1)
 
 
 def test_classes_of_one_group_each_still_fill_every_side() -> None:
-    sides = split_by_group(["a", "b", "c", "d"], [0, 1, 2, 3], 0.1, 0.1, 0)
-    assert set(sides.values()) == {"train", "val", "test"}
-
-
-def test_without_classes_patients_are_counted_not_slices() -> None:
-    groups = ["large"] * 900 + [f"p{i}" for i in range(19)]
-    sides = split_by_group(groups, [None] * len(groups), 0.15, 0.15, 0)
-    assert Counter(sides.values()) == {"train": 14, "val": 3, "test": 3}
+    assert set(split("abcd", range(4), 0.1, 0.1).values()) == {"train", "val", "test"}
 
 
 def test_a_group_larger_than_the_test_side_goes_to_training() -> None:
-    groups = ["large"] * 50 + [f"g{i}" for i in range(50)]
-    for seed in range(10):
-        assert split_by_group(groups, [0] * 100, 0.15, 0.15, seed)["large"] == "train"
+    groups = ["large"] * 50 + numbered(50)
+    assert {split(groups, [0] * 100, seed=seed)["large"] for seed in range(10)} == {"train"}
+
+
+def test_no_test_side_is_made_where_none_is_asked_for() -> None:
+    assert set(split(numbered(20), [0] * 20, 0.2, 0.0).values()) == {"train", "val"}
 
 
 @given(
@@ -104,8 +113,73 @@ def test_any_data_split_or_refused_never_half(rows, val_fraction, test_fraction)
     labels = [label for _, label in rows]
     if len(set(groups)) < 3:
         with pytest.raises(DataError):
-            split_by_group(groups, labels, val_fraction, test_fraction, 0)
+            split(groups, labels, val_fraction, test_fraction)
         return
-    sides = split_by_group(groups, labels, val_fraction, test_fraction, 0)
+    sides = split(groups, labels, val_fraction, test_fraction)
     assert set(sides) == set(groups)
     assert set(sides.values()) == {"train", "val", "test"}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), min_size=1, max_size=80),
+    st.integers(3, 6),
+    st.integers(0, 9),
+)
+@settings(max_examples=60, deadline=None)
+def test_every_group_is_in_one_fold_and_no_fold_is_empty(rows, folds, seed) -> None:
+    groups = [f"g{group}" for group, _ in rows]
+    if len(set(groups)) < folds:
+        with pytest.raises(DataError, match=f"at least {folds} groups"):
+            fold(groups, [label for _, label in rows], folds, seed)
+        return
+    parts = fold(groups, [label for _, label in rows], folds, seed)
+    assert set(parts) == set(groups)
+    assert set(parts.values()) == {f"fold-{number}" for number in range(folds)}
+
+
+def test_every_stratum_is_spread_over_all_folds() -> None:
+    groups, labels = numbered(60), [i % 3 for i in range(60)]
+    parts = fold(groups, labels)
+    counts = Counter((parts[g], label) for g, label in zip(groups, labels, strict=True))
+    assert len(counts) == 15
+    assert set(counts.values()) == {4}
+
+
+def test_folds_are_of_equal_size_though_groups_are_not() -> None:
+    groups = [f"g{i}" for i in range(20) for _ in range(i + 1)]
+    parts = fold(groups, [0] * len(groups))
+    rows = Counter(parts[group] for group in groups)
+    assert max(rows.values()) - min(rows.values()) <= 4
+
+
+@pytest.mark.parametrize("strata", [4, 24])
+def test_what_is_left_over_of_each_stratum_does_not_all_land_in_the_first_fold(strata) -> None:
+    """24 groups in five folds: of four strata one each is left over; 24 strata are too small to be spread alone."""
+    parts = fold(numbered(24), [i % strata for i in range(24)])
+    assert sorted(Counter(parts.values()).values()) == [4, 5, 5, 5, 5]
+
+
+def test_the_seed_decides_the_folds() -> None:
+    first, same, other = (fold(numbered(40), [0] * 40, seed=seed) for seed in (1, 1, 2))
+    assert first == same
+    assert first != other
+
+
+def test_a_group_with_two_labels_is_in_no_fold() -> None:
+    parts = fold(numbered(12), [0] * 12, train_only=["g003"])
+    assert parts["g003"] == "train"
+    assert all(sides_of_fold(number, 5)[parts["g003"]] == "train" for number in range(5))
+
+
+def test_a_fold_is_test_once_and_val_once() -> None:
+    views = [sides_of_fold(number, 4) for number in range(4)]
+    for part in part_names(4)[:-1]:
+        assert Counter(view[part] for view in views) == {"train": 2, "val": 1, "test": 1}
+
+
+def test_the_view_of_a_fold_has_the_same_groups_on_three_sides() -> None:
+    folds = Split(kind="group", seed=0, groups=fold(numbered(20), [0] * 20, 4))
+    view = folds.of_fold(3, 4)
+    assert view.on("test") == folds.on("fold-3")
+    assert view.on("val") == folds.on("fold-0")
+    assert set(view.on("train")) == {*folds.on("fold-1"), *folds.on("fold-2")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from glioray.data.manifest import SCHEMA_VERSION, Leak, Manifest, Normalization, Settings, SideCounts
+from glioray.data.manifest import SCHEMA_VERSION, Facts, Leak, Manifest, Moments, PartCounts, Range, Settings, Shard
 from glioray.data.prepared import PreparedDataset
 from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import SIDES, Contents, Signature, SliceRecord
-from glioray.data.shards import write_shards
+from glioray.data.shard_writer import ShardWriter, plan_shards
 from glioray.data.split import Split
 from glioray.models import _contract as models
 from glioray.recipe import Recipe
@@ -38,9 +39,7 @@ def make_classification(tmp_path: Path) -> MakeData:
     def make(labels: list[int], name: str = "data", size_px: int = 16, leak: Leak | None = None) -> PreparedDataset:
         def record(row: int, label: int, side: str) -> SliceRecord:
             image = np.full((1, size_px, size_px), 10 * label, dtype=np.uint8)
-            return SliceRecord(
-                image, None, label, f"{side}-g{row // 2:03}", None, 0, f"{side}/{row}.png", 1.0, 1.0, 1.0
-            )
+            return _record(image, None, label, f"{side}-g{row // 2:03}", None, 0, f"{side}/{row}.png")
 
         rows = {side: [record(i, label, side) for i, label in enumerate(labels)] for side in SIDES}
         contents = Contents(task="classification", channels=("grey",), classes=CLASSES, citation="toy")
@@ -56,7 +55,7 @@ def make_segmentation(tmp_path: Path) -> MakeData:
     def make(volumes: dict[str, list[np.ndarray]], name: str = "data") -> PreparedDataset:
         def records(side: str) -> list[SliceRecord]:
             return [
-                SliceRecord(
+                _record(
                     np.stack([mask, mask]),
                     mask,
                     None,
@@ -64,9 +63,6 @@ def make_segmentation(tmp_path: Path) -> MakeData:
                     f"{side}{patient}",
                     index,
                     f"{patient}/{index}.tif",
-                    1.0,
-                    1.0,
-                    1.0,
                 )
                 for patient, masks in sorted(volumes.items())
                 for index, mask in enumerate(masks)
@@ -112,6 +108,34 @@ def make_bundle() -> Callable[[PreparedDataset], ModelBundle]:
     return make
 
 
+def _record(
+    image: np.ndarray,
+    mask: np.ndarray | None,
+    label: int | None,
+    group_id: str,
+    patient_id: str | None,
+    slice_index: int,
+    source: str,
+) -> SliceRecord:
+    """A row whose figures no evaluation looks at."""
+    return SliceRecord(
+        image=image,
+        mask=mask,
+        label=label,
+        group_id=group_id,
+        patient_id=patient_id,
+        slice_index=slice_index,
+        source=source,
+        brain_mean=1.0,
+        brain_std=1.0,
+        brain_fraction=1.0,
+        raw_size_px=image.shape[1:],
+        spacing_mm=None,
+        label_pixels=() if mask is None else tuple(int((mask == value).sum()) for value in LABELS.values()),
+        intensity=((0.0, 1.0),) * len(image),
+    )
+
+
 def _write(folder: Path, rows: dict, contents: Contents, size_px: int, leak: Leak | None) -> PreparedDataset:
     folder.mkdir()
     kind = "published" if leak else "group"
@@ -119,10 +143,9 @@ def _write(folder: Path, rows: dict, contents: Contents, size_px: int, leak: Lea
     patients = [row.patient_id for side in SIDES for row in rows[side] if row.patient_id]
     split = Split.of_rows(pairs, kind, 0, patients)
     split.save(folder)
-    group_index = {name: index for index, name in enumerate(split.groups)}
-    patient_index = {name: index for index, name in enumerate(split.patients)}
-    shards = [shard for side in SIDES for shard in write_shards(folder, side, rows[side], group_index, patient_index)]
     preprocessing = Preprocessing(image_size=size_px, crop_head=False, intensity="as_is")
+    size = Range.of([size_px])
+    num_channels = len(contents.channels)
     Manifest(
         schema_version=SCHEMA_VERSION,
         glioray_version="0",
@@ -136,14 +159,30 @@ def _write(folder: Path, rows: dict, contents: Contents, size_px: int, leak: Lea
             test_fraction=0.2,
         ),
         contents=contents,
-        sides={
-            side: SideCounts(rows=len(rows[side]), groups=len(split.on(side)), patients=0, rows_by_output={})
+        counts={
+            side: PartCounts(rows=len(rows[side]), groups=len(split.on(side)), patients=0, rows_by_output={})
             for side in SIDES
         },
-        normalization=Normalization(mean=(0.0,) * len(contents.channels), std=(1.0,) * len(contents.channels)),
+        # Mean 0 and spread 1: pixels reach the model as they are.
+        moments={side: Moments(pixels=1, sums=(0,) * num_channels, squares=(1,) * num_channels) for side in SIDES},
+        facts=Facts(cases=1, height_px=size, width_px=size, slices=size, shares={}),
         duplicates=None,
         leak=leak,
         refused=(),
-        shards=tuple(shards),
+        shards=tuple(_shards(folder, rows, split)),
     ).save(folder)
     return PreparedDataset.open(folder)
+
+
+def _shards(folder: Path, rows: dict, split: Split) -> list[Shard]:
+    notes = folder.with_name(f"{folder.name}-notes")
+    notes.mkdir()
+    groups, patients = ({name: index for index, name in enumerate(names)} for names in (split.groups, split.patients))
+    shards = []
+    for side in SIDES:
+        writer = ShardWriter(folder, notes, rows[side], groups, patients)
+        for plan in plan_shards(side, range(len(rows[side])), rows[side][0]):
+            writer(plan)
+            shards.append(writer.note(plan)[0])
+    shutil.rmtree(notes)
+    return shards

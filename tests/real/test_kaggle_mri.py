@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glioray.data.prepare import PrepareOptions, prepare
+from glioray.data.prepare import prepare
+from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import load_side
 from glioray.data.shards import read_columns
-from glioray.data.sources import kaggle_mri
+from glioray.data.sources import kaggle_mri, raw_scans
 
 REAL = os.environ.get("GLIORAY_REAL_DATA")
 ROOT = Path(REAL or ".") / "kaggle_mri"
@@ -54,8 +55,9 @@ def test_heads_fill_their_pictures_whatever_the_class(dataset) -> None:
 
 
 def test_every_file_is_readable_whatever_its_mode() -> None:
-    cases = kaggle_mri.find(ROOT, None)[::10]
-    assert all(kaggle_mri.read(ROOT, case).image.dtype == np.uint8 for case in cases)
+    scans = raw_scans(kaggle_mri, ROOT)
+    cases = kaggle_mri.find(scans).cases[::10]
+    assert all(kaggle_mri.read(scans, case).image.dtype == np.uint8 for case in cases)
 
 
 def test_the_published_split_leaks_and_says_so(tmp_path) -> None:

@@ -12,12 +12,14 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from glioray.data.records import SIDES
+import numpy as np
+from numpy.typing import NDArray
+
 from glioray.errors import DataError
 
-OWN_FOLDERS = tuple(f"split={side}" for side in SIDES)
-OWN_NAMES = (*OWN_FOLDERS, "manifest.json", "split.json", "dataset.html")
+OWN_NAMES = ("manifest.json", "split.json", "dataset.html")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
@@ -31,8 +33,9 @@ def check_output(out: Path) -> None:
     """
     if out.is_dir():
         names = {path.name for path in out.iterdir()}
-        strange = sorted(names - set(OWN_NAMES))
-        if names and (strange or not names & set(OWN_FOLDERS)):
+        parts = {name for name in names if name.startswith("split=")}
+        strange = sorted(names - parts - set(OWN_NAMES))
+        if names and (strange or not parts):
             raise DataError(
                 f"{out}: holds {(strange or sorted(names))[0]!r}, which is no part of a prepared data set. "
                 "Give a new or empty folder as --out."
@@ -55,30 +58,59 @@ def atomic_folder(out: Path) -> Iterator[Path]:
     try:
         partial.mkdir(parents=True)
         yield partial
-        _put_in_place(partial, out)
+        put_in_place(partial, out)
     except OSError as error:
         if error.errno not in FULL:
             raise DataError(f"{error.filename or out}: {error.strerror or error}. {out} is as it was.") from error
-        # Counted before the removal: mapped files hold their space for as long as this process lives.
-        written = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
-        raise DataError(
-            no_space(written, shutil.disk_usage(_existing(out.parent)).free + written, out.parent)
-        ) from None
+        raise DataError(no_space(partial, out.parent)) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    return next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+def put_in_place(ready: Path, out: Path) -> None:
+    """Renames; an older folder changes places with the new one in one step and is then removed."""
+    if not out.is_dir() or not any(out.iterdir()):
+        ready.replace(out)
+    elif _exchange(ready, out):
+        shutil.rmtree(ready, ignore_errors=True)
+    else:
+        old = ready.with_name(ready.name + ".old")
+        out.rename(old)
+        ready.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
 
 
-def no_space(needed_bytes: int, free_bytes: int, place: Path) -> str:
-    """The line of error of a full disk."""
-    return (
-        f"{place}: no space left: more than {needed_bytes:,} bytes are needed, {free_bytes:,} are free. "
-        "Make room, or give another --out."
-    )
+def write_whole(path: Path, *parts: bytes | NDArray[Any]) -> None:
+    """Writes a file that is there whole or not at all.
+
+    With plain writes: a full disk raises OSError here, where a memory map would kill the process.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            for part in parts:
+                file.write(part if isinstance(part, bytes) else np.ascontiguousarray(part).data)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def require_space(folder: Path, needed_bytes: int) -> None:
+    """Refuses a preparation that the disk cannot hold.
+
+    Raises:
+        DataError: less is free.
+    """
+    free_bytes = shutil.disk_usage(folder).free
+    if needed_bytes > free_bytes:
+        raise DataError(_no_space(folder.parent, needed_bytes, free_bytes))
+
+
+def no_space(written: Path, place: Path) -> str:
+    """The line of error of a disk that filled up while a folder was written."""
+    written_bytes = sum(path.stat().st_size for path in written.rglob("*") if path.is_file())
+    free_bytes = shutil.disk_usage(place if place.is_dir() else written).free + written_bytes
+    return _no_space(place, written_bytes, free_bytes)
 
 
 def remove_leftovers(out: Path) -> None:
@@ -105,15 +137,11 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _put_in_place(partial: Path, out: Path) -> None:
-    """Renames; an older data set changes places with the new one in one step and is then removed."""
-    if not out.is_dir() or not any(out.iterdir()):
-        partial.replace(out)
-    elif not _exchange(partial, out):
-        old = partial.with_name(partial.name + ".old")
-        out.rename(old)
-        partial.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
+def _no_space(place: Path, needed_bytes: int, free_bytes: int) -> str:
+    return (
+        f"{place}: no space left: more than {needed_bytes:,} bytes are needed, {free_bytes:,} are free. "
+        "Make room, or give another --out."
+    )
 
 
 def _exchange(one: Path, other: Path) -> bool:

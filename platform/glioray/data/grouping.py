@@ -1,124 +1,218 @@
-"""Rows to groups, and groups to sides: where honesty is decided."""
+"""Rows to groups, and groups to the parts of a split: where honesty is decided."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glioray.data.duplicates import find_copies, group_ids
-from glioray.data.manifest import Duplicates, Leak
-from glioray.data.reading import Row
-from glioray.data.records import Side
-from glioray.data.split import SplitKind, split_by_group
+from glioray.data.duplicates import find_copies, find_copies_in_views, group_ids
+from glioray.data.given_split import GivenSplit
+from glioray.data.manifest import Duplicates, Leak, Settings
+from glioray.data.records import Contents
+from glioray.data.split import split_by_group, split_to_folds
+from glioray.data.staging import Row
 from glioray.errors import DataError
+
+NESTED_SHARE = 0.25  # of the slices of the smaller of two patients that copy the other's: then they are one group
+ENOUGH_HEAD = 0.1  # of the picture; slices that show less are alike in all patients
+VOLUME_BINS = 4
 
 
 @dataclass(frozen=True)
 class Grouping:
-    """The group and the side of each row, and what was found on the way."""
+    """The group and the part of each row, and what was found on the way."""
 
     groups: list[str]
-    sides: list[Side]
+    parts: list[str]
     duplicates: Duplicates | None
     leak: Leak | None
 
 
 def group_rows(
     rows: Sequence[Row],
-    thumbnails: Sequence[NDArray[np.float32]],
-    kind: SplitKind,
-    seed: int,
-    val_fraction: float,
-    test_fraction: float,
+    views: NDArray[np.float32],
+    settings: Settings,
+    contents: Contents,
+    given: GivenSplit | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Grouping:
-    """Groups by patient, or by near-copies where no patient is named, and splits.
+    """Groups by patient and by copies, and splits.
 
     Args:
         rows: what was read.
-        thumbnails: views of the rows, each (N, 1024): copies in any of them are copies. Empty with patients.
-        kind: `group`, or `published` for the data set's own sides, val taken from its training side.
-        seed: of the split.
-        val_fraction: part of the rows for val; with `published`, of the training side's rows.
-        test_fraction: part of the rows for test; not used with `published`.
+        views: thumbnails of the rows, (V, N, 1024), as `PortionReader` makes them: copies in any are copies.
+        settings: of the split.
+        contents: classification is stratified by class, segmentation by tumor volume.
+        given: a split to follow instead of drawing one.
         on_progress: called with (done, total).
 
     Raises:
-        DataError: some rows name a patient and some do not; no published split; too few groups.
+        DataError: no published split, or too few groups.
+        LeakError: a given split parts a group.
     """
-    groups, duplicates = _groups(rows, thumbnails, on_progress)
-    conflicts = _conflicts(rows, groups) if duplicates is not None else {}
-    if duplicates is not None:
-        duplicates = duplicates.model_copy(update={"conflicts": tuple(conflicts.values())})
-    labels = [row.label for row in rows]
-    if kind == "published":
-        sides = _published(rows, groups, labels, val_fraction, seed, tuple(conflicts))
-        qualified = [f"{group}@{side}" for group, side in zip(groups, sides, strict=True)]
-        return Grouping(qualified, sides, duplicates, _leak(groups, sides))
-    by_group = split_by_group(groups, labels, val_fraction, test_fraction, seed, tuple(conflicts))
-    return Grouping(groups, [by_group[group] for group in groups], duplicates, None)
+    groups, nested, num_copies = _groups(rows, views, on_progress)
+    is_unnamed = any(row.patient_id is None for row in rows)
+    conflicts = _conflicts(rows, groups) if contents.task == "classification" and is_unnamed else {}
+    duplicates = _duplicates(groups, num_copies, conflicts, nested) if is_unnamed or nested else None
+    if settings.split == "published":
+        parts = _published(rows, groups, settings, tuple(conflicts))
+        qualified = [f"{group}@{part}" for group, part in zip(groups, parts, strict=True)]
+        return Grouping(qualified, parts, duplicates, _leak(groups, parts))
+    if given is not None:
+        return Grouping(groups, given.parts_of(rows, groups, nested), duplicates, None)
+    part_of = _split(rows, groups, settings, tuple(conflicts))
+    return Grouping(groups, [part_of[group] for group in groups], duplicates, None)
 
 
 def _groups(
+    rows: Sequence[Row], views: NDArray[np.float32], on_progress: Callable[[int, int], None] | None
+) -> tuple[list[str], tuple[tuple[str, str], ...], int]:
+    """The group of each row, the pairs of patients that were joined, and how many rows have a copy elsewhere."""
+    names = sorted({row.patient_id for row in rows if row.patient_id is not None})
+    number = {name: index for index, name in enumerate(names)}
+    owners = np.array([-1 if row.patient_id is None else number[row.patient_id] for row in rows], dtype=np.int64)
+    copies = _copies(rows, views, owners, on_progress)
+    are_named = (owners[copies] >= 0).all(axis=1)
+    nested = _nested(rows, owners, copies[are_named])
+    edges = [copies[~are_named], _own_edges(owners), _joining_edges(owners, nested)]
+    groups = group_ids(len(rows), np.concatenate(edges))
+    pairs = tuple((names[one], names[other]) for one, other in nested)
+    return _named_after_patients(rows, groups), pairs, len(np.unique(copies))
+
+
+def _copies(
     rows: Sequence[Row],
-    thumbnails: Sequence[NDArray[np.float32]],
+    views: NDArray[np.float32],
+    owners: NDArray[np.int64],
     on_progress: Callable[[int, int], None] | None,
-) -> tuple[list[str], Duplicates | None]:
-    named = [row.patient_id for row in rows if row.patient_id is not None]
-    if len(named) == len(rows):
-        return named, None
-    if named:
-        raise DataError(f"{len(named)} of {len(rows)} images name their patient, the others do not.")
-    pairs = np.concatenate([find_copies(view, on_progress=on_progress) for view in thumbnails])
-    groups = group_ids(len(rows), pairs)
+) -> NDArray[np.int64]:
+    """(P, 2) among single images in all views; slices of volumes are compared in the one that there is."""
+    if rows[0].label is not None:
+        return find_copies_in_views(views, on_progress, owners)
+    return find_copies(views[0], owners=owners, on_progress=on_progress)
+
+
+def _nested(rows: Sequence[Row], owners: NDArray[np.int64], copies: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Pairs of patients of whom the smaller one has enough slices that copy the other's."""
+    shows_head = np.array([row.brain_fraction >= ENOUGH_HEAD for row in rows])
+    total = Counter(owners[shows_head].tolist())
+    copied: dict[tuple[int, int], tuple[set[int], set[int]]] = defaultdict(lambda: (set(), set()))
+    for one, other in copies[shows_head[copies].all(axis=1)].tolist():
+        first, second = sorted((one, other), key=lambda row: int(owners[row]))
+        pair = copied[int(owners[first]), int(owners[second])]
+        pair[0].add(first)
+        pair[1].add(second)
+    return [
+        patients
+        for patients, slices in sorted(copied.items())
+        if any(len(mine) >= NESTED_SHARE * total[patient] for patient, mine in zip(patients, slices, strict=True))
+    ]
+
+
+def _own_edges(owners: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Joins the rows of each patient, each with the next one."""
+    order = np.argsort(owners, kind="stable")
+    order = order[owners[order] >= 0]
+    pairs: NDArray[np.int64] = np.stack([order[:-1], order[1:]], axis=1)
+    is_one: NDArray[np.bool_] = owners[pairs[:, 0]] == owners[pairs[:, 1]]
+    own: NDArray[np.int64] = pairs[is_one]
+    return own
+
+
+def _joining_edges(owners: NDArray[np.int64], nested: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+    """Joins two patients by a row of each."""
+    first = {int(owner): index for index, owner in reversed(list(enumerate(owners)))}
+    return np.array([(first[one], first[other]) for one, other in nested], dtype=np.int64).reshape(-1, 2)
+
+
+def _named_after_patients(rows: Sequence[Row], groups: Sequence[str]) -> list[str]:
+    """A group that holds patients is named by them; others keep the name of their first row."""
+    patients: dict[str, set[str]] = defaultdict(set)
+    for row, group in zip(rows, groups, strict=True):
+        if row.patient_id is not None:
+            patients[group].add(row.patient_id)
+    return ["+".join(sorted(patients[group])) if patients[group] else group for group in groups]
+
+
+def _duplicates(
+    groups: Sequence[str],
+    num_copies: int,
+    conflicts: Mapping[str, tuple[str, ...]],
+    nested: tuple[tuple[str, str], ...],
+) -> Duplicates:
     sizes = Counter(groups)
-    copied = sum(size for size in sizes.values() if size > 1)
-    return groups, Duplicates(
-        groups=len(sizes), images_with_a_copy=copied, largest_group=max(sizes.values()), conflicts=()
+    return Duplicates(
+        groups=len(sizes),
+        images_with_a_copy=num_copies,
+        largest_group=max(sizes.values()),
+        conflicts=tuple(conflicts.values()),
+        nested=nested,
     )
 
 
 def _conflicts(rows: Sequence[Row], groups: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Files of each group whose images carry more than one label."""
+    """Files of each group, not all of named patients, whose images carry more than one label."""
     members: dict[str, list[Row]] = defaultdict(list)
     for row, group in zip(rows, groups, strict=True):
         members[group].append(row)
     return {
-        group: tuple(sorted(row.source for row in members[group]))
-        for group in sorted(members)
-        if len({row.label for row in members[group]}) > 1
+        group: tuple(sorted(row.source for row in found))
+        for group, found in sorted(members.items())
+        if len({row.label for row in found}) > 1 and any(row.patient_id is None for row in found)
     }
 
 
-def _published(
-    rows: Sequence[Row],
-    groups: Sequence[str],
-    labels: Sequence[int | None],
-    val_fraction: float,
-    seed: int,
-    train_only: Sequence[str],
-) -> list[Side]:
+def _split(rows: Sequence[Row], groups: Sequence[str], settings: Settings, train_only: Sequence[str]) -> dict[str, str]:
+    strata, sizes = _strata(rows, groups)
+    if settings.folds is not None:
+        return split_to_folds(strata, sizes, settings.folds, settings.seed, train_only)
+    return split_by_group(strata, sizes, settings.val_fraction, settings.test_fraction, settings.seed, train_only)
+
+
+def _strata(rows: Sequence[Row], groups: Sequence[str]) -> tuple[dict[str, int], Mapping[str, int]]:
+    """Stratum and size of each group: by class and images, or by tumor volume and one a group.
+
+    A group's class is that of most of its rows.
+    """
+    if rows[0].label is None:
+        return _volume_bins(rows, groups), dict.fromkeys(groups, 1)
+    votes: dict[str, Counter[int]] = defaultdict(Counter)
+    for row, group in zip(rows, groups, strict=True):
+        votes[group][row.label or 0] += 1
+    strata = {group: min(found, key=lambda label: (-found[label], label)) for group, found in votes.items()}
+    return strata, Counter(groups)
+
+
+def _volume_bins(rows: Sequence[Row], groups: Sequence[str]) -> dict[str, int]:
+    """Groups in bins of equal number, by the labeled volume: in ml, or in pixels where spacing is not known."""
+    volume: dict[str, float] = defaultdict(float)
+    for row, group in zip(rows, groups, strict=True):
+        voxel = float(np.prod(row.spacing_mm)) if row.spacing_mm else 1.0
+        volume[group] += voxel * sum(row.label_pixels)
+    ranked = sorted(volume, key=lambda group: (round(volume[group], 3), group))
+    return {group: rank * VOLUME_BINS // len(ranked) for rank, group in enumerate(ranked)}
+
+
+def _published(rows: Sequence[Row], groups: Sequence[str], settings: Settings, train_only: Sequence[str]) -> list[str]:
+    """The data set's own sides; where it has no val side, groups of its training side are taken for one."""
     sides = {row.published_side for row in rows}
     if not {"train", "test"} <= sides or None in sides:
         raise DataError("these data have no published split with a training and a test side; ask for split 'group'")
-    training = [i for i, row in enumerate(rows) if row.published_side != "test"]
-    there = {groups[i] for i in training}
-    by_group = split_by_group(
-        [groups[i] for i in training],
-        [labels[i] for i in training],
-        val_fraction,
-        0.0,
-        seed,
-        [group for group in train_only if group in there],
-    )
-    return ["test" if row.published_side == "test" else by_group[g] for row, g in zip(rows, groups, strict=True)]
+    if "val" in sides:
+        return [str(row.published_side) for row in rows]
+    training = [i for i, row in enumerate(rows) if row.published_side == "train"]
+    there = [groups[i] for i in training]
+    strata, sizes = _strata([rows[i] for i in training], there)
+    conflicts = [group for group in train_only if group in set(there)]
+    side_of = split_by_group(strata, sizes, settings.val_fraction, 0.0, settings.seed, conflicts)
+    return ["test" if row.published_side == "test" else side_of[g] for row, g in zip(rows, groups, strict=True)]
 
 
-def _leak(groups: Sequence[str], sides: Sequence[Side]) -> Leak:
-    training = {group for group, side in zip(groups, sides, strict=True) if side != "test"}
-    tested = [group for group, side in zip(groups, sides, strict=True) if side == "test"]
+def _leak(groups: Sequence[str], parts: Sequence[str]) -> Leak:
+    training = {group for group, part in zip(groups, parts, strict=True) if part != "test"}
+    tested = [group for group, part in zip(groups, parts, strict=True) if part == "test"]
     return Leak(test_images=len(tested), with_copy_in_training=sum(group in training for group in tested))

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+CHUNK = 32  # slices at a time, for the sake of memory
 WORK_SIZE_PX = 128  # fine enough for a box, and fast
 LEVEL = 0.12  # of the way from the background to the bright tissue
 LARGE_PIECE = 0.1  # of the largest piece: what is smaller and far from it is lettering or noise
@@ -32,7 +33,7 @@ def head_mask(image: NDArray[Any]) -> NDArray[np.bool_]:
         (N, H, W). A slice in which no head is found is all False; the level is common to all slices, so
         that an empty slice of a volume stays empty.
     """
-    small = find_head(torch.from_numpy(np.array(image, dtype=np.float32)))
+    small = find_head(image)
     height, width = image.shape[-2:]
     rows = np.arange(height) * small.shape[1] // height
     columns = np.arange(width) * small.shape[2] // width
@@ -40,9 +41,9 @@ def head_mask(image: NDArray[Any]) -> NDArray[np.bool_]:
     return found
 
 
-def find_head(pixels: torch.Tensor) -> NDArray[np.bool_]:
-    """(N, h, w) mask at the working size, from float32 (N, C, H, W)."""
-    small = _small_grey(pixels)
+def find_head(image: NDArray[Any]) -> NDArray[np.bool_]:
+    """(N, h, w) mask at the working size, from (N, C, H, W)."""
+    small = _small_grey(image)
     inside = np.stack([_inside_frame(slice_) for slice_ in small])
     level = _level(small[inside])
     above = (small > level) & inside
@@ -68,18 +69,25 @@ def _extent(occupied: NDArray[np.bool_], length: int) -> tuple[int, int]:
     return int(places[0]) * length // count, -(-(int(places[-1]) + 1) * length // count)
 
 
-def _small_grey(pixels: torch.Tensor) -> NDArray[np.float32]:
+def _small_grey(image: NDArray[Any]) -> NDArray[np.float32]:
     """(N, h, w) in [0, 1]: the channels, each scaled by its own bright tissue, averaged."""
-    height, width = pixels.shape[-2:]
-    scale = WORK_SIZE_PX / max(height, width)
-    if scale < 1.0:
-        size = [max(1, round(height * scale)), max(1, round(width * scale))]
-        pixels = torch.nn.functional.interpolate(pixels, size=size, mode="bilinear", antialias=True)
-    small = pixels.numpy()
+    small = np.concatenate([_small(image[start : start + CHUNK]) for start in range(0, len(image), CHUNK)])
     low = small.min(axis=(0, 2, 3), keepdims=True)
     high = np.percentile(small, 99.5, axis=(0, 2, 3), keepdims=True).astype(np.float32)
     scaled: NDArray[np.float32] = np.clip((small - low) / np.maximum(high - low, 1e-6), 0, 1).mean(axis=1)
     return scaled
+
+
+def _small(image: NDArray[Any]) -> NDArray[np.float32]:
+    """(n, C, h, w) at the working size or below."""
+    pixels = torch.from_numpy(image.astype(np.float32))
+    height, width = image.shape[-2:]
+    scale = WORK_SIZE_PX / max(height, width)
+    if scale < 1.0:
+        size = [max(1, round(height * scale)), max(1, round(width * scale))]
+        pixels = torch.nn.functional.interpolate(pixels, size=size, mode="bilinear", antialias=True)
+    small: NDArray[np.float32] = pixels.numpy()
+    return small
 
 
 def _inside_frame(slice_: NDArray[np.float32]) -> NDArray[np.bool_]:

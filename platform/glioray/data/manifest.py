@@ -1,20 +1,23 @@
-"""What the shards of a folder hold, and the proof that train, val and test share no group."""
+"""What the shards of a folder hold, and the proof that its parts share no group."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from glioray.data.preprocessing import Preprocessing
-from glioray.data.records import Contents, Side
-from glioray.data.split import SplitKind
+from glioray.data.records import Clinical, Contents, Refused, Side
+from glioray.data.split import SplitKind, part_names, sides_of_fold
 from glioray.errors import DataError, SchemaError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "manifest.json"
 
 
@@ -26,30 +29,63 @@ class Settings(_Frozen):
     """All that decides the bytes of the shards, beside the code."""
 
     source: str
+    options: dict[str, Any] = Field({}, description="of the source")
     source_hash: str = Field(description="SHA-256 over the names and contents of the raw files")
     preprocessing: Preprocessing
     split: SplitKind
+    split_hash: str | None = Field(None, description="file: SHA-256 of the split that was given")
+    folds: int | None = Field(None, description="parts of a cross-validation, in the place of train, val and test")
     seed: int
     val_fraction: float
     test_fraction: float
+    drop_empty: float = Field(0.0, description="share of the slices without any label that training does without")
 
 
 class Shard(_Frozen):
     """One Parquet file, by its path relative to the manifest."""
 
     path: str
-    side: Side
+    side: str = Field(description="train, val or test; a fold's name where there are folds")
     rows: int
     sha256: str
 
 
-class SideCounts(_Frozen):
-    """What one side of the split holds."""
+class PartCounts(_Frozen):
+    """What one part of the split holds; counts of two parts add, since they share no group."""
 
     rows: int
     groups: int
     patients: int
     rows_by_output: dict[str, int] = Field(description="images of a class, or slices that show a label")
+    foreground_rows: int = Field(0, description="slices that show any label")
+    label_pixels: dict[str, int] = Field({}, description="pixels of each label")
+
+    def __add__(self, other: PartCounts) -> PartCounts:
+        """Of both parts together."""
+        return PartCounts(
+            rows=self.rows + other.rows,
+            groups=self.groups + other.groups,
+            patients=self.patients + other.patients,
+            rows_by_output=_sum(self.rows_by_output, other.rows_by_output),
+            foreground_rows=self.foreground_rows + other.foreground_rows,
+            label_pixels=_sum(self.label_pixels, other.label_pixels),
+        )
+
+
+class Moments(_Frozen):
+    """Sums over all pixels of a part for each channel: whole numbers, so that no order matters and parts add."""
+
+    pixels: int
+    sums: tuple[int, ...]
+    squares: tuple[int, ...]
+
+    def __add__(self, other: Moments) -> Moments:
+        """Of both parts together."""
+        return Moments(
+            pixels=self.pixels + other.pixels,
+            sums=tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
+            squares=tuple(a + b for a, b in zip(self.squares, other.squares, strict=True)),
+        )
 
 
 class Leak(_Frozen):
@@ -64,19 +100,41 @@ class Leak(_Frozen):
 
 
 class Duplicates(_Frozen):
-    """Near-copies found among the images, mirrored ones included."""
+    """Copies found among the images, mirrored and turned ones included."""
 
     groups: int
     images_with_a_copy: int
     largest_group: int
     conflicts: tuple[tuple[str, ...], ...] = Field((), description="files of a group that carry two labels")
+    nested: tuple[tuple[str, str], ...] = Field((), description="patients in one group, since slices copy each other")
 
 
-class Refused(_Frozen):
-    """A raw file that was left out, and why."""
+class Range(_Frozen):
+    """Of a figure that differs from case to case."""
 
-    source: str
-    reason: str
+    least: float
+    median: float
+    most: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Range:
+        """Rounded to six digits after the point."""
+        found = np.array(list(values), dtype=np.float64)
+        least, median, most = (round(float(f(found)), 6) for f in (np.min, np.median, np.max))
+        return cls(least=least, median=median, most=most)
+
+
+class Facts(_Frozen):
+    """What the raw scans are like, over all parts."""
+
+    cases: int
+    height_px: Range
+    width_px: Range
+    slices: Range = Field(description="of a case")
+    spacing_mm: dict[str, Range] = Field({}, description="raw, by slice, row, column; empty where no file says it")
+    shares: dict[str, float] = Field(description="of the images by class, or of the pixels by label")
+    foreground_share: float | None = Field(None, description="of the slices, those that show any label")
+    volumes_ml: dict[str, Range] = Field({}, description="by label and region, of a patient; empty without spacing")
 
 
 class Normalization(_Frozen):
@@ -93,17 +151,70 @@ class Manifest(_Frozen):
     glioray_version: str
     settings: Settings
     contents: Contents
-    sides: dict[Side, SideCounts]
-    normalization: Normalization
+    fold: int | None = Field(None, description="of a view: the fold that is its test side")
+    counts: dict[str, PartCounts]
+    moments: dict[str, Moments]
+    facts: Facts
     duplicates: Duplicates | None
     leak: Leak | None
     refused: tuple[Refused, ...]
+    remarks: tuple[Refused, ...] = ()
+    clinical: dict[str, Clinical] = {}
     shards: tuple[Shard, ...]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts, in their order: train, val, test, or the folds."""
+        return tuple(name for name in part_names(self._open_folds) if name in self.counts)
+
+    @property
+    def sides(self) -> dict[Side, PartCounts]:
+        """What train, val and test hold.
+
+        Raises:
+            DataError: these are folds; one must be chosen first.
+        """
+        if self._open_folds is not None:
+            raise DataError(
+                f"these data are {self._open_folds} folds: choose the one to test on with data.fold, from 0 to "
+                f"{self._open_folds - 1}"
+            )
+        return {"train": self.counts["train"], "val": self.counts["val"], "test": self.counts["test"]}
+
+    @property
+    def normalization(self) -> Normalization:
+        """Over the train side; over all folds where none is chosen."""
+        total = reduce(Moments.__add__, self.moments.values()) if self._open_folds else self.moments["train"]
+        mean = [value / total.pixels for value in total.sums]
+        variance = [value / total.pixels - m**2 for value, m in zip(total.squares, mean, strict=True)]
+        std = [max(value, 1.0) ** 0.5 for value in variance]
+        return Normalization(mean=tuple(round(v, 4) for v in mean), std=tuple(round(v, 4) for v in std))
 
     @property
     def fingerprint(self) -> str:
         """12 hex digits that change with any byte of the data or of its split."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+
+    def of_fold(self, fold: int) -> Manifest:
+        """With this fold as test, the next one as val, all others as train.
+
+        Raises:
+            DataError: there are no folds, or not so many.
+        """
+        folds = self.settings.folds
+        if folds is None or not 0 <= fold < folds:
+            there = f"folds 0 to {folds - 1}" if folds else "no folds; prepare them with --folds K"
+            raise DataError(f"fold {fold} is asked for; these data have {there}")
+        sides = sides_of_fold(fold, folds)
+        counts: dict[str, PartCounts] = {}
+        moments: dict[str, Moments] = {}
+        for part in self.parts:
+            side = sides[part]
+            counts[side] = counts[side] + self.counts[part] if side in counts else self.counts[part]
+            moments[side] = moments[side] + self.moments[part] if side in moments else self.moments[part]
+        shards = tuple(shard.model_copy(update={"side": sides[shard.side]}) for shard in self.shards)
+        changed = {"fold": fold, "counts": counts, "moments": moments, "shards": shards}
+        return self.model_copy(update=changed)
 
     def save(self, folder: Path) -> None:
         """Writes `manifest.json`; the folder is still the temporary one of its writer."""
@@ -118,6 +229,15 @@ class Manifest(_Frozen):
             SchemaError: it was written by another version of glioray.
         """
         return _parse(folder / FILE_NAME)
+
+    @property
+    def _open_folds(self) -> int | None:
+        """How many folds there are, unless one was chosen."""
+        return self.settings.folds if self.fold is None else None
+
+
+def _sum(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {name: one[name] + other[name] for name in one}
 
 
 def _parse(path: Path) -> Manifest:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glioray.data.manifest import Manifest
-from glioray.data.records import SIDES, Side, Signature
+from glioray.data.records import Side, Signature
 from glioray.data.shards import iterate_batches, load_side, open_shard, read_columns
 from glioray.data.split import FILE_NAME as SPLIT_FILE
 from glioray.data.split import Split
@@ -26,15 +26,23 @@ class PreparedDataset:
     split: Split
 
     @classmethod
-    def open(cls, folder: Path) -> PreparedDataset:
+    def open(cls, folder: Path, fold: int | None = None) -> PreparedDataset:
         """Reads manifest and split, not the shards.
 
+        Args:
+            folder: what `prepare` made.
+            fold: of data prepared as folds: the one to test on; the next one is val, all others are train.
+
         Raises:
-            DataError: the folder was not prepared, or a file of it is damaged.
+            DataError: the folder was not prepared, a file of it is damaged, or there is no such fold.
             SchemaError: another version of glioray prepared it.
         """
         folder = Path(folder)
-        return cls(folder, Manifest.load(folder), Split.load(folder))
+        manifest, split = Manifest.load(folder), Split.load(folder)
+        if fold is None:
+            return cls(folder, manifest, split)
+        chosen = manifest.of_fold(fold)
+        return cls(folder, chosen, split.of_fold(fold, manifest.settings.folds or 0))
 
     @property
     def signature(self) -> Signature:
@@ -43,11 +51,11 @@ class PreparedDataset:
         size_px = self.manifest.settings.preprocessing.image_size
         return Signature(len(contents.channels), len(contents.outputs), size_px)
 
-    def groups(self, side: Side) -> tuple[str, ...]:
+    def groups(self, side: str) -> tuple[str, ...]:
         """The groups of a side, sorted."""
         return self.split.on(side)
 
-    def patients(self, side: Side) -> tuple[str, ...]:
+    def patients(self, side: str) -> tuple[str, ...]:
         """The patients of a side, sorted; empty where the data name none."""
         columns = read_columns(self.folder, self.manifest, side, ["patient_id"]) if self.split.patients else {}
         return tuple(sorted(set(columns.get("patient_id", []))))
@@ -80,10 +88,10 @@ class PreparedDataset:
         if proved.groups != self.split.groups:
             raise DataError(f"{self.folder / SPLIT_FILE}: not the split of these shards. Prepare the folder again.")
 
-    def _rows(self) -> Iterator[tuple[str, Side]]:
-        for side in SIDES:
-            for group in read_columns(self.folder, self.manifest, side, ["group_id"])["group_id"]:
-                yield group, side
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        for part in self.manifest.parts:
+            for group in read_columns(self.folder, self.manifest, part, ["group_id"])["group_id"]:
+                yield group, part
 
     def _verify_shards(self, hashes: bool) -> None:
         for shard in self.manifest.shards:

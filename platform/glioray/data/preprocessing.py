@@ -32,8 +32,11 @@ __all__ = [
 ]
 
 Pixel = TypeVar("Pixel", np.uint8, np.bool_)
-Intensity = Literal["percentile", "as_is"]
+Intensity = Literal["percentile", "zscore", "as_is"]
+VERSION = 2  # rises with every change of this code or of head.py that gives other pixels
 LOW_PERCENT, HIGH_PERCENT = 0.5, 99.5
+MEAN_VALUE, VALUES_A_SIGMA = 128, 25  # zscore: from -5 to 5 standard deviations
+CHUNK_BYTES = 64_000_000
 
 
 class Preprocessing(BaseModel):
@@ -44,9 +47,11 @@ class Preprocessing(BaseModel):
     image_size: int = Field(128, ge=16, le=1024, multiple_of=16, description="side of the prepared image, px")
     crop_head: bool = Field(description="cut to the head's bounding box, so that margins give nothing away")
     intensity: Intensity = Field(
-        description="percentile: each volume and channel stretched to 0..255 inside the head; "
-        "as_is: the file's own 0..255"
+        description="by volume and channel, from the 0.5 to the 99.5 percentile inside the head: percentile: stretched "
+        "to 0..255; zscore: its mean to 128 and its standard deviation to 25, and black outside; as_is: the file's own "
+        "0..255"
     )
+    version: int = Field(VERSION, description="of the code that prepares; shards and bundles of another do not fit")
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A volume as a model sees it: image (N,C,S,S) uint8, and figures of the head of each slice, (N,)."""
+    """A volume as a model sees it: image (N,C,S,S) uint8, and figures of the head of each slice, (N,).
+
+    `scale` (C,2) leads back: the raw value is its first column + its second times the prepared value.
+    """
 
     image: NDArray[np.uint8]
     frame: Frame
+    scale: NDArray[np.float32]
     brain_mean: NDArray[np.float32]
     brain_std: NDArray[np.float32]
     brain_fraction: NDArray[np.float32]
@@ -83,15 +92,15 @@ def prepare_volume(image: NDArray[Any], preprocessing: Preprocessing) -> Prepare
         DataError: the shape or the type cannot be prepared as asked.
     """
     _check(image, preprocessing)
-    pixels = torch.from_numpy(np.array(image, dtype=np.float32))
-    head = find_head(pixels)
+    head = find_head(image)
     frame = _frame(head, image.shape[-2:], preprocessing)
     inside = _sample(head, frame)
-    small = _resized(_cut(pixels, frame), frame.image_size).numpy()
-    if preprocessing.intensity == "percentile":
-        small = _stretch(small, inside)
-    scaled = np.clip(np.rint(small), 0, 255).astype(np.uint8)
-    return Prepared(scaled, frame, *_figures(scaled, inside))
+    small = _resized(image, frame)
+    scaled = np.empty(small.shape, dtype=np.uint8)
+    scale = np.empty((small.shape[1], 2), dtype=np.float32)
+    for channel in range(small.shape[1]):
+        scaled[:, channel], scale[channel] = _SCALINGS[preprocessing.intensity](small[:, channel], inside)
+    return Prepared(scaled, frame, scale, *_figures(scaled, inside))
 
 
 def prepare_mask(mask: NDArray[np.uint8], frame: Frame) -> NDArray[np.uint8]:
@@ -139,18 +148,27 @@ def _frame(head: NDArray[np.bool_], raw_size: Sequence[int], preprocessing: Prep
     return Frame(height, width, top, left, side, preprocessing.image_size)
 
 
+def _resized(image: NDArray[Any], frame: Frame) -> NDArray[np.float32]:
+    """(N, C, S, S): the frame's square, black where it lies outside the picture, a few slices at a time."""
+    num_slices, num_channels = image.shape[:2]
+    step = max(1, CHUNK_BYTES // (4 * num_channels * frame.side**2))
+    size_px = frame.image_size
+    small = np.empty((num_slices, num_channels, size_px, size_px), dtype=np.float32)
+    for start in range(0, num_slices, step):
+        square = _cut(torch.from_numpy(image[start : start + step].astype(np.float32)), frame)
+        if frame.side != size_px:
+            square = torch.nn.functional.interpolate(square, size=size_px, mode="bilinear", antialias=True)
+        small[start : start + step] = square.numpy()
+    return small
+
+
 def _cut(pixels: torch.Tensor, frame: Frame) -> torch.Tensor:
-    """(N, C, side, side): the frame's square, black where it lies outside the picture."""
     below = frame.top + frame.side - frame.raw_height
     beyond = frame.left + frame.side - frame.raw_width
+    if frame.side == frame.raw_height == frame.raw_width:
+        return pixels
     # Negative padding cuts.
     return torch.nn.functional.pad(pixels, (-frame.left, beyond, -frame.top, below))
-
-
-def _resized(square: torch.Tensor, size_px: int) -> torch.Tensor:
-    if square.shape[-1] == size_px:
-        return square
-    return torch.nn.functional.interpolate(square, size=size_px, mode="bilinear", antialias=True)
 
 
 def _sample(mask: NDArray[Pixel], frame: Frame) -> NDArray[Pixel]:
@@ -177,23 +195,72 @@ def _places_back(raw_length: int, start: int, frame: Frame) -> tuple[NDArray[np.
     return place.clip(0, frame.image_size - 1), (prepared >= 0) & (prepared < frame.image_size)
 
 
-def _stretch(small: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Each channel so that its 0.5 and 99.5 percentiles inside the head become 0 and 255."""
-    channels = []
-    for channel in range(small.shape[1]):
-        pixels = small[:, channel][inside] if inside.any() else small[:, channel].ravel()
-        low, high = np.percentile(pixels, [LOW_PERCENT, HIGH_PERCENT])
-        channels.append((small[:, channel] - low) * (255.0 / max(high - low, 1e-6)))
-    return np.stack(channels, axis=1).astype(np.float32)
+# The scalings take the memory of `small` for themselves.
+def _stretched(small: NDArray[np.float32], inside: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], tuple[float, float]]:
+    """(N, S, S) of one channel so that its percentiles inside the head become 0 and 255, and the way back."""
+    low, high = _clip_range(_head_pixels(small, inside))
+    step = max(high - low, 1e-6) / 255.0
+    small -= low
+    small *= 1 / step
+    return _to_uint8(small), (low, step)
+
+
+def _standardized(
+    small: NDArray[np.float32], inside: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], tuple[float, float]]:
+    """(N, S, S) of one channel, clipped, of mean 128 and spread 25 inside the head, and the way back.
+
+    What is darker than the clipped range and outside the head is 0, as a skull-stripped volume has it.
+    """
+    pixels = _head_pixels(small, inside)
+    low, high = _clip_range(pixels)
+    clipped = np.clip(pixels, low, high, out=pixels)
+    mean, step = float(clipped.mean(dtype=np.float64)), max(float(clipped.std(dtype=np.float64)), 1e-6) / VALUES_A_SIGMA
+    is_dark = small <= low
+    np.clip(small, low, high, out=small)
+    small -= mean - MEAN_VALUE * step
+    small *= 1 / step
+    scaled = _to_uint8(small)
+    scaled[is_dark & ~inside] = 0
+    return scaled, (mean - MEAN_VALUE * step, step)
+
+
+def _as_is(small: NDArray[np.float32], inside: NDArray[np.bool_]) -> tuple[NDArray[np.uint8], tuple[float, float]]:
+    del inside
+    return _to_uint8(small), (0.0, 1.0)
+
+
+_SCALINGS = {"percentile": _stretched, "zscore": _standardized, "as_is": _as_is}
+
+
+def _head_pixels(small: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """A copy."""
+    pixels: NDArray[np.float32] = small[inside] if inside.any() else small.flatten()
+    return pixels
+
+
+def _clip_range(pixels: NDArray[np.float32]) -> tuple[float, float]:
+    low, high = np.percentile(pixels, [LOW_PERCENT, HIGH_PERCENT])
+    return float(low), float(high)
+
+
+def _to_uint8(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Rounded in place."""
+    np.rint(values, out=values)
+    np.clip(values, 0, 255, out=values)
+    scaled: NDArray[np.uint8] = values.astype(np.uint8)
+    return scaled
 
 
 def _figures(
     image: NDArray[np.uint8], inside: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Mean, spread and fraction of the head of each slice, over all channels; 0 where there is no head."""
-    count = np.maximum(inside.sum(axis=(1, 2)), 1) * image.shape[1]
-    pixels = np.where(inside[:, None], image, np.uint8(0)).astype(np.int64)
-    mean = pixels.sum(axis=(1, 2, 3)) / count
-    variance = (pixels * pixels).sum(axis=(1, 2, 3)) / count - mean**2
-    spread = np.sqrt(np.maximum(variance, 0))
-    return mean.astype(np.float32), spread.astype(np.float32), inside.mean(axis=(1, 2)).astype(np.float32)
+    figures = np.zeros((2, len(image)))
+    for number, (slice_, head) in enumerate(zip(image, inside, strict=True)):
+        pixels = slice_[:, head].astype(np.int64)
+        if pixels.size:
+            mean = pixels.sum() / pixels.size
+            figures[:, number] = mean, np.sqrt(max((pixels**2).sum() / pixels.size - mean**2, 0))
+    mean, spread = figures.astype(np.float32)
+    return mean, spread, inside.mean(axis=(1, 2)).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -34,6 +34,25 @@ class Contents(BaseModel):
         return self.classes if self.task == "classification" else tuple(self.labels)
 
 
+class Refused(BaseModel):
+    """Something raw that is not used, and why: a file, a folder, a series, a line of a table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    reason: str
+
+
+class Clinical(BaseModel):
+    """What a table says of a patient; none where it says nothing that can be used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    age_years: float | None = Field(None, ge=0, le=130)
+    survival_days: int | None = Field(None, ge=0, description="from operation to death")
+    resection: str | None = Field(None, description="extent of the resection: GTR (whole), STR (in part)")
+
+
 @dataclass(frozen=True)
 class Case:
     """One unit of reading: a single image, or all slices of one patient."""
@@ -46,10 +65,25 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What a source found in its folder before it read a pixel.
+
+    `refused` are cases that cannot be used, which end a preparation unless it was told to leave them out;
+    `remarks` are other things that are not used, and are only listed.
+    """
+
+    cases: list[Case]
+    refused: list[Refused] = field(default_factory=list)
+    remarks: list[Refused] = field(default_factory=list)
+    clinical: dict[str, Clinical] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class RawVolume:
     """The pixels of one case as its files hold them: image (N,C,H,W) of any type, mask (N,H,W) uint8.
 
-    `sources` names the file that each slice came from, relative to the source's root.
+    `sources` names the file that each slice came from, relative to the source's root. `spacing_mm` is from
+    slice to slice, row to row and column to column, of centers; none where the format has none.
     """
 
     image: NDArray[Any]
@@ -64,7 +98,9 @@ class SliceRecord:
     """One prepared slice, as a row of a shard holds it.
 
     image (C,S,S) uint8; mask (S,S) uint8, or none for classification; the brain figures are over the
-    pixels inside the head, in units of the prepared image (0..255).
+    pixels inside the head, in units of the prepared image (0..255). `raw_size_px` is (height, width) of the raw
+    picture, which no model may see; `spacing_mm` (slice, row, column) of the prepared grid; `label_pixels` (K,) in
+    the order of the labels; `intensity` (C,2): the raw value is its first + its second times the prepared value.
     """
 
     image: NDArray[np.uint8]
@@ -77,6 +113,10 @@ class SliceRecord:
     brain_mean: float
     brain_std: float
     brain_fraction: float
+    raw_size_px: tuple[int, int]
+    spacing_mm: tuple[float, float, float] | None
+    label_pixels: tuple[int, ...]
+    intensity: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)

@@ -1,98 +1,107 @@
-"""Staged rows in the order of the shards, with their pixels read when asked for."""
+"""All staged rows of a data set under one numbering, and the order in which the shards take them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glioray.data.grouping import Grouping
-from glioray.data.manifest import Normalization, SideCounts
-from glioray.data.reading import Reading
-from glioray.data.records import Contents, Side, SliceRecord
+from glioray.data.records import SliceRecord
+from glioray.data.staging import Row, Staged
 
 
+@dataclass(frozen=True)
+class Staging:
+    """Portions in their order; a row's number counts through all of them."""
+
+    portions: tuple[Staged, ...]
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """Without pixels."""
+        return tuple(row for portion in self.portions for row in portion.rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(C, S, S)"""
+        return next(portion.shape for portion in self.portions if portion.rows)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether rows have label maps."""
+        return any(portion.has_masks for portion in self.portions)
+
+    def views(self) -> NDArray[np.float32]:
+        """(V, N, 1024)"""
+        return np.concatenate([portion.views() for portion in self.portions if portion.rows], axis=1)
+
+    def place(self, number: int) -> tuple[Staged, int]:
+        """The portion of a row, and its index there."""
+        place = int(np.searchsorted(self._ends, number, side="right"))
+        before = int(self._ends[place - 1]) if place else 0
+        return self.portions[place], number - before
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        return np.cumsum([len(portion.rows) for portion in self.portions])
+
+
+@dataclass(frozen=True)
 class StagedRecords(Sequence[SliceRecord]):
-    """Rows of one side; an item is built from the staged pixels each time it is asked for."""
+    """All rows with their groups; an item is built from the staged pixels each time it is asked for."""
 
-    def __init__(self, reading: Reading, groups: Sequence[str], order: Sequence[int]) -> None:
-        self.reading = reading
-        self.groups = groups
-        self.order = order
-        self.images = reading.images.read()
-        self.masks = None if reading.masks is None else reading.masks.read()
+    staging: Staging
+    groups: tuple[str, ...]
 
     def __len__(self) -> int:
-        return len(self.order)
+        return len(self.groups)
 
     @overload
-    def __getitem__(self, place: int) -> SliceRecord: ...
+    def __getitem__(self, number: int) -> SliceRecord: ...
     @overload
-    def __getitem__(self, place: slice) -> list[SliceRecord]: ...
-    def __getitem__(self, place: int | slice) -> SliceRecord | list[SliceRecord]:
-        if isinstance(place, slice):
-            return [self[i] for i in range(*place.indices(len(self)))]
-        index = self.order[place]
-        row = self.reading.rows[index]
+    def __getitem__(self, number: slice) -> list[SliceRecord]: ...
+    def __getitem__(self, number: int | slice) -> SliceRecord | list[SliceRecord]:
+        if isinstance(number, slice):
+            return [self[i] for i in range(*number.indices(len(self)))]
+        portion, index = self.staging.place(number)
+        row = portion.rows[index]
         return SliceRecord(
-            image=self.images[index],
-            mask=None if self.masks is None else self.masks[index],
+            image=portion.image(index),
+            mask=portion.mask(index),
             label=row.label,
-            group_id=self.groups[index],
+            group_id=self.groups[number],
             patient_id=row.patient_id,
             slice_index=row.slice_index,
             source=row.source,
             brain_mean=row.brain_mean,
             brain_std=row.brain_std,
             brain_fraction=row.brain_fraction,
+            raw_size_px=(row.raw_height, row.raw_width),
+            spacing_mm=row.spacing_mm,
+            label_pixels=row.label_pixels,
+            intensity=row.intensity,
         )
 
 
-def order_of(side: Side, reading: Reading, grouping: Grouping, seed: int) -> list[int]:
-    """Which rows a side holds: train shuffled by the seed, val and test by group, slice and file."""
-    mine = [i for i, its_side in enumerate(grouping.sides) if its_side == side]
-    if side == "train":
-        return [mine[i] for i in np.random.default_rng(seed).permutation(len(mine))]
-    rows = reading.rows
-    return sorted(mine, key=lambda i: (grouping.groups[i], rows[i].slice_index, rows[i].source))
+def order_of(part: str, rows: Sequence[Row], grouping: Grouping, seed: int, drop_empty: float) -> list[int]:
+    """Which rows a part holds: train shuffled by the seed, all others by group, slice and file.
 
-
-def count(records: StagedRecords, contents: Contents) -> SideCounts:
-    """Rows, groups, patients, and rows of each class or that show each label."""
-    rows = [records.reading.rows[i] for i in records.order]
-    if contents.task == "classification":
-        by_output = {name: sum(row.label == label for row in rows) for label, name in enumerate(contents.classes)}
-    else:
-        by_output = dict.fromkeys(contents.labels, 0)
-        for i in records.order:
-            present = np.zeros(256, dtype=np.bool_)
-            present[records.masks[i] if records.masks is not None else []] = True
-            for name, value in contents.labels.items():
-                by_output[name] += bool(present[value])
-    return SideCounts(
-        rows=len(rows),
-        groups=len({records.groups[i] for i in records.order}),
-        patients=len({row.patient_id for row in rows} - {None}),
-        rows_by_output=by_output,
-    )
-
-
-def normalization_of(records: StagedRecords) -> Normalization:
-    """Mean and spread of each channel over all pixels; whole-number sums, so that no order matters."""
-    channels = records.images.shape[1]
-    values = np.arange(256, dtype=np.float64)
-    histogram = np.zeros((channels, 256), dtype=np.int64)
-    for i in records.order:
-        for channel in range(channels):
-            histogram[channel] += np.bincount(records.images[i, channel].ravel(), minlength=256)
-    return _moments(histogram, values)
-
-
-def _moments(histogram: NDArray[np.int64], values: NDArray[np.float64]) -> Normalization:
-    total = histogram.sum(axis=1)
-    mean = (histogram * values).sum(axis=1) / total
-    variance = (histogram * values**2).sum(axis=1) / total - mean**2
-    std = np.sqrt(np.maximum(variance, 1.0))
-    return Normalization(mean=tuple(round(float(v), 4) for v in mean), std=tuple(round(float(v), 4) for v in std))
+    Args:
+        part: its name.
+        rows: all of them.
+        grouping: the part of each.
+        seed: of the shuffle, and of which empty slices are left out.
+        drop_empty: share of the slices without any label that train does without.
+    """
+    mine = [i for i, its_part in enumerate(grouping.parts) if its_part == part]
+    if part != "train":
+        return sorted(mine, key=lambda i: (grouping.groups[i], rows[i].slice_index, rows[i].source))
+    shuffled = [mine[i] for i in np.random.default_rng(seed).permutation(len(mine))]
+    empty = [i for i in shuffled if not sum(rows[i].label_pixels)]
+    left_out = set(empty[: round(drop_empty * len(empty))])
+    return [i for i in shuffled if i not in left_out]

@@ -1,4 +1,4 @@
-"""Rows in Parquet: written once, read back and compared, and read as tensors.
+"""Rows in Parquet, read as tensors.
 
 Columns: image (C,S,S) and mask (S,S) as arrow's canonical fixed-shape tensors of uint8, everything else
 primitive. A reader takes only shards that the manifest lists, and no other extension type: one that runs
@@ -7,8 +7,7 @@ code on reading must never pass.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,71 +17,33 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
-from glioray.data.manifest import Manifest, Shard
-from glioray.data.records import Side, SliceRecord
+from glioray.data.manifest import Manifest
 from glioray.errors import DataError, SchemaError
 
-ROWS_A_GROUP = 64
-MOST_GROUP_BYTES = 8_000_000
-SHARD_BYTES = 64_000_000
-TENSORS = ("image", "mask")
 TRAINING_COLUMNS = ("image", "label", "mask", "group_index", "patient_index")
 
 
-def write_shards(
-    folder: Path,
-    side: Side,
-    records: Sequence[SliceRecord],
-    group_index: Mapping[str, int],
-    patient_index: Mapping[str, int],
-) -> tuple[Shard, ...]:
-    """Writes the rows of a side in their order and proves them by reading back.
-
-    Args:
-        folder: of the data set, still the temporary one.
-        side: whose rows they are.
-        records: may be a lazy sequence; each is asked for twice.
-        group_index: place of each group in `split.json`.
-        patient_index: place of each patient there.
-
-    Raises:
-        DataError: what was read back is not what was written.
-    """
-    place = folder / f"split={side}"
-    place.mkdir()
-    shards = []
-    rows_a_group, rows_a_shard = _sizes(records)
-    for number, start in enumerate(range(0, len(records), rows_a_shard)):
-        path = place / f"part-{number:05d}.parquet"
-        stop = min(start + rows_a_shard, len(records))
-        spans = [(first, min(first + rows_a_group, stop)) for first in range(start, stop, rows_a_group)]
-        tables = (_table([records[i] for i in range(first, last)], group_index, patient_index) for first, last in spans)
-        _write(path, tables)
-        _compare(path, records, spans)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        shards.append(Shard(path=path.relative_to(folder).as_posix(), side=side, rows=stop - start, sha256=digest))
-    return tuple(shards)
-
-
-def read_columns(folder: Path, manifest: Manifest, side: Side, columns: Sequence[str]) -> dict[str, list[Any]]:
+def read_columns(folder: Path, manifest: Manifest, side: str, columns: Sequence[str]) -> dict[str, list[Any]]:
     """Whole columns of a side as plain values, in the order of the rows; not for pixels."""
     values: dict[str, list[Any]] = {column: [] for column in columns}
     for shard in listed_shards(folder, manifest, side):
         with open_shard(shard) as file:
             table = file.read(columns=list(columns))
         for column in columns:
-            values[column] += table.column(column).to_pylist()
+            found = table.column(column)
+            is_tensor = isinstance(found.type, pa.FixedShapeTensorType)
+            values[column] += list(numpy_of(found)) if is_tensor else found.to_pylist()
     return values
 
 
-def load_side(folder: Path, manifest: Manifest, side: Side) -> dict[str, torch.Tensor]:
+def load_side(folder: Path, manifest: Manifest, side: str) -> dict[str, torch.Tensor]:
     """All rows of a side: image uint8 (N,C,S,S), label int64 (N,) or mask uint8 (N,S,S), and the indices."""
     groups = list(_row_groups(folder, manifest, side))
     return {name: torch.cat([group[name] for group in groups]) for name in groups[0]}
 
 
 def read_rows(
-    folder: Path, manifest: Manifest, side: Side, wanted: Collection[int]
+    folder: Path, manifest: Manifest, side: str, wanted: Collection[int]
 ) -> dict[int, dict[str, NDArray[Any]]]:
     """Image, mask and label of single rows of a side, by their number."""
     found: dict[int, dict[str, NDArray[Any]]] = {}
@@ -100,7 +61,7 @@ def read_rows(
 
 
 def iterate_batches(
-    folder: Path, manifest: Manifest, side: Side, batch_size: int, part: tuple[int, int] = (0, 1)
+    folder: Path, manifest: Manifest, side: str, batch_size: int, part: tuple[int, int] = (0, 1)
 ) -> Iterator[dict[str, torch.Tensor]]:
     """The rows of a side in batches, always in the same order, a few row groups in memory.
 
@@ -124,7 +85,7 @@ def iterate_batches(
         yield waiting
 
 
-def listed_shards(folder: Path, manifest: Manifest, side: Side) -> list[Path]:
+def listed_shards(folder: Path, manifest: Manifest, side: str) -> list[Path]:
     """The shards of a side, after a check that the folder holds these and no others.
 
     Raises:
@@ -133,7 +94,7 @@ def listed_shards(folder: Path, manifest: Manifest, side: Side) -> list[Path]:
     listed = [folder / shard.path for shard in manifest.shards if shard.side == side]
     if not listed:
         raise DataError(f"{folder}: no rows for {side!r}. Prepare it again with more patients.")
-    present = set((folder / f"split={side}").glob("*.parquet"))
+    present = {path for place in {path.parent for path in listed} for path in place.glob("*.parquet")}
     for path in listed:
         if path not in present:
             raise DataError(f"{path}: listed in the manifest, but not there. Prepare the folder again.")
@@ -160,55 +121,8 @@ def open_shard(path: Path) -> pq.ParquetFile:
     return file
 
 
-def _sizes(records: Sequence[SliceRecord]) -> tuple[int, int]:
-    """(rows a row group, rows a shard)"""
-    row_bytes = records[0].image.nbytes + (0 if records[0].mask is None else records[0].mask.nbytes)
-    rows_a_group = max(1, min(ROWS_A_GROUP, MOST_GROUP_BYTES // row_bytes))
-    return rows_a_group, rows_a_group * max(1, SHARD_BYTES // (row_bytes * rows_a_group))
-
-
-def _table(rows: Sequence[SliceRecord], groups: Mapping[str, int], patients: Mapping[str, int]) -> pa.Table:
-    columns: dict[str, Any] = {"image": _tensors([row.image for row in rows])}
-    if rows[0].mask is not None:
-        columns["mask"] = _tensors([row.mask for row in rows if row.mask is not None])
-    if rows[0].label is not None:
-        columns["label"] = pa.array([row.label for row in rows], pa.int32())
-    columns["group_index"] = pa.array([groups[row.group_id] for row in rows], pa.int32())
-    known = [-1 if row.patient_id is None else patients[row.patient_id] for row in rows]
-    columns["patient_index"] = pa.array(known, pa.int32())
-    columns["slice_index"] = pa.array([row.slice_index for row in rows], pa.int32())
-    for name in ("brain_mean", "brain_std", "brain_fraction"):
-        columns[name] = pa.array([getattr(row, name) for row in rows], pa.float32())
-    for name in ("group_id", "patient_id", "source"):
-        columns[name] = pa.array([getattr(row, name) for row in rows], pa.string())
-    return pa.table(columns)
-
-
-def _tensors(arrays: Sequence[NDArray[np.uint8]]) -> pa.FixedShapeTensorArray:
-    # Contiguous by construction: of a view with a new axis pyarrow writes corrupt tensors.
-    return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(np.stack(arrays)))
-
-
-def _write(path: Path, tables: Iterator[pa.Table]) -> None:
-    first = next(tables)
-    with pq.ParquetWriter(path, first.schema, compression="zstd", compression_level=1) as writer:
-        writer.write_table(first)
-        for table in tables:
-            writer.write_table(table)
-
-
-def _compare(path: Path, records: Sequence[SliceRecord], spans: Sequence[tuple[int, int]]) -> None:
-    with open_shard(path) as file:
-        for group, (first, last) in enumerate(spans):
-            table = file.read_row_group(group, columns=[c for c in TENSORS if c in file.schema_arrow.names])
-            for name in table.column_names:
-                read = _numpy(table.column(name))
-                if not all(np.array_equal(read[i - first], getattr(records[i], name)) for i in range(first, last)):
-                    raise DataError(f"{path}: column {name!r} reads back differently. Check the disk, prepare again.")
-
-
 def _row_groups(
-    folder: Path, manifest: Manifest, side: Side, part: tuple[int, int] = (0, 1)
+    folder: Path, manifest: Manifest, side: str, part: tuple[int, int] = (0, 1)
 ) -> Iterator[dict[str, torch.Tensor]]:
     """Columns as tensors of each row group of a part."""
     number = 0
@@ -223,7 +137,7 @@ def _row_groups(
 def _group_columns(file: pq.ParquetFile, group: int) -> dict[str, NDArray[Any]]:
     names = [name for name in TRAINING_COLUMNS if name in file.schema_arrow.names]
     table = file.read_row_group(group, columns=names)
-    return {name: _numpy(table.column(name)) for name in names}
+    return {name: numpy_of(table.column(name)) for name in names}
 
 
 def _tensor(values: NDArray[Any]) -> torch.Tensor:
@@ -231,7 +145,8 @@ def _tensor(values: NDArray[Any]) -> torch.Tensor:
     return tensor if tensor.dtype == torch.uint8 else tensor.to(torch.int64)
 
 
-def _numpy(column: pa.ChunkedArray) -> NDArray[Any]:
+def numpy_of(column: pa.ChunkedArray) -> NDArray[Any]:
+    """A column as one array, of tensors too."""
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0)

@@ -15,9 +15,9 @@ import ray.data
 
 from glioray.data.prepared import PreparedDataset
 from glioray.data.shards import listed_shards
+from glioray.data.stream_size import WORKER_BYTES, row_bytes, train_bytes
 
 Place = Literal["memory", "object store", "shards"]
-WORKER_BYTES = 1_000_000_000
 OBJECT_STORE_SHARE = 0.3
 SHUFFLE_BUFFER_BYTES = 256_000_000
 
@@ -37,16 +37,14 @@ class Feed:
 
 def choose_feed(data: PreparedDataset, num_workers: int) -> Feed:
     """The nearest place that is large enough; `reason` says why."""
-    rows, row_bytes = data.manifest.sides["train"].rows, _row_bytes(data)
+    rows, total_bytes = data.manifest.sides["train"].rows, train_bytes(data)
     store_bytes = int(ray.cluster_resources().get("object_store_memory", 0))
-    place = _place(rows * row_bytes, num_workers, store_bytes)
-    shuffle_rows = max(1, min(rows // num_workers, SHUFFLE_BUFFER_BYTES // row_bytes))
+    place = _place(total_bytes, num_workers, store_bytes)
+    shuffle_rows = max(1, min(rows // num_workers, SHUFFLE_BUFFER_BYTES // row_bytes(data)))
     room = (
         f"{num_workers} x {WORKER_BYTES / 1e6:.0f} MB of memory, {OBJECT_STORE_SHARE:.0%} of {store_bytes / 1e6:.0f} MB"
     )
-    return Feed(
-        place, shuffle_rows, f"from {place}: {rows * row_bytes / 1e6:.0f} MB of train for {room} of object store"
-    )
+    return Feed(place, shuffle_rows, f"from {place}: {total_bytes / 1e6:.0f} MB of train for {room} of object store")
 
 
 def train_dataset(data: PreparedDataset, feed: Feed) -> ray.data.Dataset:
@@ -66,9 +64,3 @@ def _place(total_bytes: int, num_workers: int, store_bytes: int) -> Place:
     if total_bytes <= num_workers * WORKER_BYTES:
         return "memory"
     return "object store" if total_bytes <= OBJECT_STORE_SHARE * store_bytes else "shards"
-
-
-def _row_bytes(data: PreparedDataset) -> int:
-    signature = data.signature
-    planes = signature.in_channels + (data.manifest.contents.task == "segmentation")
-    return planes * signature.image_size**2

@@ -10,9 +10,10 @@ from glioray.data.prepared import PreparedDataset
 def facts_of(data: PreparedDataset, elapsed_s: float) -> dict[str, Any]:
     """Names and values in the order to read them; copies only where they were looked for."""
     manifest = data.manifest
-    images = sum(counts.rows for counts in manifest.sides.values())
+    images = sum(counts.rows for counts in manifest.counts.values())
     facts: dict[str, Any] = {"folder": str(data.folder), "images": images}
-    facts |= {side: counts.model_dump(exclude={"rows_by_output"}) for side, counts in manifest.sides.items()}
+    shown = {"rows", "groups", "patients"}
+    facts |= {part: manifest.counts[part].model_dump(include=shown) for part in manifest.parts}
     if manifest.duplicates:
         facts["images_with_a_copy"] = manifest.duplicates.images_with_a_copy
         facts["groups_with_two_labels"] = len(manifest.duplicates.conflicts)

@@ -10,7 +10,8 @@ from typing import Any
 
 from glioray.cluster import LOCAL, LOOPBACK, connect, free_port
 from glioray.data.phantom import PhantomSettings, write_phantom
-from glioray.data.prepare import PrepareOptions, prepare
+from glioray.data.prepare import prepare
+from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import PreparedDataset
 from glioray.data.records import TaskName
 from glioray.demo.ask import Asked, ask_classifier, ask_segmenter

@@ -58,7 +58,7 @@ def evaluate(
         DataError: the folder was not prepared, or its shards are not those of its manifest; OUT holds something else.
     """
     _check_output(out)
-    dataset = PreparedDataset.open(data)
+    dataset = _open(data, bundle.config)
     require_fit(bundle.config, dataset.manifest, str(data))
     dataset.verify(hashes=True)
     rows = SideRows.read(dataset, side)
@@ -71,6 +71,12 @@ def evaluate(
             table.save(partial / name)
         write_report(evaluation, findings, partial)
     return evaluation
+
+
+def _open(data: Path, config: BundleConfig) -> PreparedDataset:
+    """Of folds, the view that the model was trained on: its test side is the fold that it has not seen."""
+    has_folds = PreparedDataset.open(data).manifest.settings.folds is not None
+    return PreparedDataset.open(data, config.recipe["data"].get("fold") if has_folds else None)
 
 
 def _check_output(out: Path) -> None:
@@ -108,6 +114,8 @@ def _examine(
 def _circumstances(config: BundleConfig, rows: SideRows) -> Circumstances:
     manifest = rows.dataset.manifest
     split = f"{rows.side}, {_SPLITS[manifest.settings.split]} (seed {manifest.settings.seed})"
+    if manifest.fold is not None:
+        split = f"fold {manifest.fold} of {manifest.settings.folds}, {split}"
     if manifest.fingerprint != config.data_fingerprint:
         split += f", other data than it was trained from (data {manifest.fingerprint})"
     return Circumstances(split, len(rows.units), rows.unit, config.recipe["seed"])
@@ -147,4 +155,4 @@ def _ignore(done: int, total: int) -> None:
     del done, total
 
 
-_SPLITS = {"group": "split by group", "published": "published split"}
+_SPLITS = {"group": "split by group", "published": "published split", "file": "given split"}

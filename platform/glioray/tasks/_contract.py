@@ -6,11 +6,13 @@ Counts are sums over rows, so that they may be added over batches and workers; o
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
+
+from glioray.errors import RecipeError
 
 Batch = Mapping[str, Tensor]
 Counts = dict[str, Tensor]
@@ -72,3 +74,15 @@ def build(contents: Contents, loss: Any, num_patients: int) -> Task:
 def add(total: Counts, counts: Counts) -> Counts:
     """Counts of two sets of rows together."""
     return {name: total[name] + counts[name] for name in counts}
+
+
+def require_weight_for_each(weights: Sequence[float] | None, outputs: Sequence[str]) -> None:
+    """Refuses weights that are not one for each output.
+
+    Raises:
+        RecipeError: their number differs.
+    """
+    if weights is not None and len(weights) != len(outputs):
+        raise RecipeError(
+            f"loss.class_weights has {len(weights)} values, the data have {len(outputs)} outputs: {', '.join(outputs)}"
+        )

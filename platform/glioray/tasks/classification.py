@@ -9,16 +9,17 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 from torch import Tensor
 
-from glioray.tasks._contract import Batch, Contents, Counts, LossConfig
+from glioray.tasks._contract import Batch, Contents, Counts, LossConfig, require_weight_for_each
 
 
 class Loss(LossConfig):
     """Cross-entropy."""
 
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the truth spread over all classes")
+    class_weights: tuple[PositiveFloat, ...] | None = Field(None, description="of each class; none weighs all alike")
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,13 @@ class Classification:
 
     classes: tuple[str, ...]
     label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] | None = None
     score: str = "balanced_accuracy"
 
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
         """Cross-entropy in float32, mean over the batch."""
-        return F.cross_entropy(logits.float(), batch["label"], label_smoothing=self.label_smoothing)
+        weights = None if self.class_weights is None else logits.new_tensor(self.class_weights, dtype=torch.float32)
+        return F.cross_entropy(logits.float(), batch["label"], weights, label_smoothing=self.label_smoothing)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """(B,K), each row summing to one."""
@@ -74,4 +77,5 @@ class Classification:
 def build(contents: Contents, loss: Loss, num_patients: int) -> Classification:
     """The task of these classes; a confusion matrix needs no patients."""
     del num_patients
-    return Classification(contents.classes, loss.label_smoothing)
+    require_weight_for_each(loss.class_weights, contents.classes)
+    return Classification(contents.classes, loss.label_smoothing, loss.class_weights)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from monai.losses import DiceLoss
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 from torch import Tensor
 
-from glioray.tasks._contract import Batch, Contents, Counts, LossConfig
+from glioray.tasks._contract import Batch, Contents, Counts, LossConfig, require_weight_for_each
 
 THRESHOLD = 0.5
 
@@ -27,6 +27,9 @@ class Loss(LossConfig):
 
     bce_weight: float = Field(1.0, ge=0, le=100, description="weight of the binary cross-entropy")
     dice_weight: float = Field(1.0, ge=0, le=100, description="weight of the Dice loss")
+    class_weights: tuple[PositiveFloat, ...] | None = Field(
+        None, description="of each label in the cross-entropy; none weighs all alike"
+    )
 
     @model_validator(mode="after")
     def _not_both_zero(self) -> Loss:
@@ -44,6 +47,7 @@ class Segmentation:
     num_patients: int
     bce_weight: float = 1.0
     dice_weight: float = 1.0
+    class_weights: tuple[float, ...] | None = None
     score: str = "dice"
 
     @property
@@ -58,7 +62,8 @@ class Segmentation:
         predicted pixel still costs (Milletari 2016, arXiv 1606.04797; MONAI's DiceLoss).
         """
         logits, truth = logits.float(), self._one_hot(batch["mask"]).float()
-        cross_entropy = F.binary_cross_entropy_with_logits(logits, truth)
+        weights = None if self.class_weights is None else logits.new_tensor(self.class_weights)[:, None, None]
+        cross_entropy = F.binary_cross_entropy_with_logits(logits, truth, weights)
         dice: Tensor = DiceLoss(sigmoid=True, batch=True, smooth_nr=1.0, smooth_dr=1.0)(logits, truth)
         return self.bce_weight * cross_entropy + self.dice_weight * dice
 
@@ -124,4 +129,7 @@ class Segmentation:
 
 def build(contents: Contents, loss: Loss, num_patients: int) -> Segmentation:
     """The task of these labels and regions."""
-    return Segmentation(contents.labels, contents.regions, num_patients, loss.bce_weight, loss.dice_weight)
+    require_weight_for_each(loss.class_weights, tuple(contents.labels))
+    return Segmentation(
+        contents.labels, contents.regions, num_patients, loss.bce_weight, loss.dice_weight, loss.class_weights
+    )

@@ -80,7 +80,7 @@ def _train(
     epoch = state.epoch + 1
     rate = set_learning_rate(state.optimizer, recipe, epoch)
     torch.manual_seed(epoch_seed(recipe.seed, epoch, worker.rank))
-    batches = worker.train_batches(epoch, batch_size_per_worker(recipe))
+    batches = worker.train_batches(epoch, batch_size_per_worker(recipe), recipe.data.foreground_share)
 
     shown_at = time.perf_counter()
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glioray.data.prepared import PreparedDataset
+from glioray.data.stream_size import WORKER_BYTES, train_bytes
 from glioray.errors import DataError, RecipeError
 from glioray.models import _contract as models
 from glioray.recipe import Recipe
+from glioray.tasks import _contract as tasks
 from glioray.training.record import BUNDLE, open_run
 
 
@@ -37,7 +39,7 @@ def plan_run(recipe: Recipe, runs: Path, name: str | None = None) -> Plan:
     Raises:
         GliorayError: see `check_fit`; or the name is taken by a run of another recipe.
     """
-    data = PreparedDataset.open(Path(recipe.data.path).absolute())
+    data = PreparedDataset.open(Path(recipe.data.path).absolute(), recipe.data.fold)
     check_fit(recipe, data)
     folder = runs.absolute() / (name or _run_name(recipe, data))
     open_run(folder, recipe, data)
@@ -73,8 +75,23 @@ def check_fit(recipe: Recipe, data: PreparedDataset) -> None:
             f"augmentation.fill_channel is {recipe.augmentation.fill_channel}, {data.folder} has channels 0 to "
             f"{signature.in_channels - 1}: {', '.join(contents.channels)}"
         )
+    _check_foreground(recipe, data)
+    tasks.build(contents, recipe.loss, num_patients=1)
     models.build(recipe.model, signature)
     data.verify()
+
+
+def _check_foreground(recipe: Recipe, data: PreparedDataset) -> None:
+    if recipe.data.foreground_share is None:
+        return
+    if recipe.task == "classification":
+        raise RecipeError("data.foreground_share is of slices that show a label, the task is classification: remove it")
+    needed, there = train_bytes(data), recipe.scaling.num_workers * WORKER_BYTES
+    if needed > there:
+        raise RecipeError(
+            f"data.foreground_share needs the train side in the workers' memory: {needed / 1e9:.1f} GB, they hold "
+            f"{there / 1e9:.0f} GB; raise scaling.num_workers, or prepare with --drop-empty instead"
+        )
 
 
 def batch_size_per_worker(recipe: Recipe) -> int:

@@ -82,12 +82,12 @@ class RayWorker:
         self._data, self._seed, self._feed, self._folder, self._board = data, seed, feed, folder, board
         self._rows: dict[str, Tensor] = {}
 
-    def train_batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
+    def train_batches(self, epoch: int, batch_size: int, foreground_share: float | None) -> Iterator[Batch]:
         """This worker's share, in an order that (seed, epoch, rank) decide."""
         seed = epoch_seed(self._seed, epoch, self.rank)
         if self._feed.place == "memory":
             self._rows = self._rows or self._pull_rows()
-            yield from shuffled_batches(self._rows, seed, batch_size, self.device)
+            yield from shuffled_batches(self._rows, seed, batch_size, self.device, foreground_share)
             return
         for batch in ray.train.get_dataset_shard("train").iter_torch_batches(
             batch_size=batch_size,
@@ -154,7 +154,7 @@ def _typed(batch: Batch) -> dict[str, Tensor]:
 def _work(config: dict[str, Any]) -> None:
     """What Ray Train runs on every worker."""
     recipe = Recipe.from_values(config["recipe"])
-    data = PreparedDataset.open(Path(config["data"]))
+    data = PreparedDataset.open(Path(config["data"]), recipe.data.fold)
     torch.set_num_threads(_share_of_cores())
     worker = RayWorker(data, recipe.seed, config["feed"], Path(config["folder"]), config["board"])
     fit(recipe, data, worker)

@@ -44,7 +44,7 @@ class Worker(Protocol):
     world_size: int
     device: torch.device
 
-    def train_batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
+    def train_batches(self, epoch: int, batch_size: int, foreground_share: float | None) -> Iterator[Batch]:
         """This worker's share of the train side, in the order of this epoch; a smaller last batch is dropped."""
 
     def validation_batches(self, batch_size: int) -> Iterator[Batch]:
@@ -81,9 +81,10 @@ class LocalWorker:
     def __post_init__(self) -> None:
         self._rows = load_side(self.data.folder, self.data.manifest, "train")
 
-    def train_batches(self, epoch: int, batch_size: int) -> Iterator[Batch]:
+    def train_batches(self, epoch: int, batch_size: int, foreground_share: float | None = None) -> Iterator[Batch]:
         """A new order of all rows each epoch, decided by (seed, epoch)."""
-        return shuffled_batches(self._rows, epoch_seed(self.seed, epoch, self.rank), batch_size, self.device)
+        seed = epoch_seed(self.seed, epoch, self.rank)
+        return shuffled_batches(self._rows, seed, batch_size, self.device, foreground_share)
 
     def validation_batches(self, batch_size: int) -> Iterator[Batch]:
         """All rows, in the order of the shards."""
@@ -122,12 +123,44 @@ class LocalWorker:
         yield next(reversed(checkpoints(self.folder)), None)
 
 
-def shuffled_batches(rows: Mapping[str, Tensor], seed: int, batch_size: int, device: torch.device) -> Iterator[Batch]:
-    """Rows in memory as the batches of one permutation; a smaller last batch is dropped."""
-    order = torch.randperm(len(rows["image"]), generator=torch.Generator().manual_seed(seed))
+def shuffled_batches(
+    rows: Mapping[str, Tensor],
+    seed: int,
+    batch_size: int,
+    device: torch.device,
+    foreground_share: float | None = None,
+) -> Iterator[Batch]:
+    """Rows in memory as the batches of one permutation; a smaller last batch is dropped.
+
+    Args:
+        rows: all of them.
+        seed: of the order.
+        batch_size: rows of a batch.
+        device: where the batches go.
+        foreground_share: at least this part of the epoch shows a label: see `enriched`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(rows["image"]), generator=generator)
+    if foreground_share is not None:
+        order = enriched(order, rows["mask"].flatten(1).any(dim=1), foreground_share, generator)
     for start in range(0, len(order) - batch_size + 1, batch_size):
         index = order[start : start + batch_size]
         yield {name: values[index].to(device) for name, values in rows.items()}
+
+
+def enriched(order: Tensor, is_foreground: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """As many rows in a new order, of which a share shows a label.
+
+    Rows with a label are repeated as evenly as can be, and as many of the others are left out, other ones each epoch.
+    An order that has the share already stays as it is, and so does one without any label.
+    """
+    shown, empty = order[is_foreground[order]], order[~is_foreground[order]]
+    wanted = round(share * len(order))
+    if len(shown) >= wanted or len(shown) == 0:
+        return order
+    repeated = shown.repeat(-(-wanted // len(shown)))[:wanted]
+    mixed = torch.cat([repeated, empty[: len(order) - wanted]])
+    return mixed[torch.randperm(len(mixed), generator=generator)]
 
 
 def checkpoints(folder: Path) -> list[Path]:

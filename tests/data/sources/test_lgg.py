@@ -3,26 +3,31 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from glioray.data.sources import lgg
+from glioray.data.sources import lgg, raw_scans
 from glioray.errors import DataError
 
 
+def first_volume(root):
+    scans = raw_scans(lgg, root)
+    return lgg.read(scans, lgg.find(scans).cases[0])
+
+
 def test_slices_are_in_the_order_of_their_numbers(lgg_folder) -> None:
-    raw = lgg.read(lgg_folder, lgg.find(lgg_folder, None)[0])
+    raw = first_volume(lgg_folder)
     assert raw.slice_indices == tuple(range(1, 12))
     assert raw.image.shape == (11, 3, 32, 32)
     assert raw.sources[1] == "kaggle_3m/P0/P0_2.tif"
 
 
 def test_masks_are_of_one_and_zero(lgg_folder) -> None:
-    raw = lgg.read(lgg_folder, lgg.find(lgg_folder, None)[0])
+    raw = first_volume(lgg_folder)
     assert [int(mask.sum()) for mask in raw.mask] == [0] * 9 + [64, 0]
     assert set(np.unique(raw.mask)) == {0, 1}
 
 
 @pytest.mark.parametrize("root", [".", "kaggle_3m"])
 def test_the_folder_above_or_itself_may_be_given(lgg_folder, root) -> None:
-    cases = lgg.find(lgg_folder / root, None)
+    cases = lgg.find(raw_scans(lgg, lgg_folder / root)).cases
     assert [case.patient_id for case in cases] == ["P0", "P1", "P2", "P3"]
 
 
@@ -30,4 +35,4 @@ def test_a_slice_without_a_number_is_refused(lgg_folder) -> None:
     folder = lgg_folder / "kaggle_3m" / "P0"
     (folder / "P0_3.tif").rename(folder / "P0_three.tif")
     with pytest.raises(DataError, match=r"P0_three\.tif: no slice number"):
-        lgg.find(lgg_folder, None)
+        lgg.find(raw_scans(lgg, lgg_folder))

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 from PIL import Image
 
-from glioray.data.sources import phantom
+from glioray.data.sources import phantom, raw_scans
 from glioray.errors import DataError, UnreadableError
 
 
@@ -27,23 +28,32 @@ def phantom_folder(tmp_path, draw_head):
     return root
 
 
+def read_first(root, task=None):
+    scans = raw_scans(phantom, root, task)
+    return phantom.read(scans, phantom.find(scans).cases[0])
+
+
 def test_a_slice_knows_its_patient_and_its_place(phantom_folder) -> None:
-    case = phantom.find(phantom_folder, None)[1]
+    scans = raw_scans(phantom, phantom_folder)
+    case = phantom.find(scans).cases[1]
     assert (case.patient_id, case.label) == ("PHANTOM_0001", 1)
-    assert phantom.read(phantom_folder, case).slice_indices == (12,)
+    assert phantom.read(scans, case).slice_indices == (12,)
 
 
 def test_the_sequences_of_a_volume_are_its_channels_in_order(phantom_folder) -> None:
-    (case,) = phantom.find(phantom_folder, "segmentation")
-    raw = phantom.read(phantom_folder, case)
+    raw = read_first(phantom_folder, "segmentation")
     assert raw.image.shape == (5, 4, 7, 6)
     assert raw.image[0, :, 0, 0].tolist() == [0, 1, 2, 3]
     assert set(np.unique(raw.mask)) == {4}
 
 
+def test_the_spacing_of_a_volume_is_that_of_its_files(volume_folder) -> None:
+    assert read_first(volume_folder, "segmentation").spacing_mm == (5, 3, 2)
+
+
 def test_the_contents_say_that_they_are_synthetic() -> None:
     for task in phantom.OFFERED:
-        contents = phantom.describe(task)
+        contents = phantom.describe(raw_scans(phantom, Path("anywhere"), task))
         assert contents.synthetic
         assert "SYNTHETIC" in contents.citation
     assert contents.regions["TC"] == ("necrotic", "enhancing")
@@ -53,23 +63,23 @@ def test_a_sequence_of_another_size_is_refused(phantom_folder) -> None:
     path = phantom_folder / "volumes" / "PHANTOM_0000" / "PHANTOM_0000_seg.nii.gz"
     nibabel.save(nibabel.Nifti1Image(np.zeros((6, 7, 4), np.int16), np.eye(4)), path)
     with pytest.raises(UnreadableError, match=r"seg\.nii\.gz: \(4, 7, 6\) voxels"):
-        phantom.read(phantom_folder, phantom.find(phantom_folder, "segmentation")[0])
+        read_first(phantom_folder, "segmentation")
 
 
 def test_a_label_that_is_not_known_is_refused(phantom_folder) -> None:
     path = phantom_folder / "volumes" / "PHANTOM_0000" / "PHANTOM_0000_seg.nii.gz"
-    nibabel.save(nibabel.Nifti1Image(np.full((6, 7, 5), 3, np.int16), np.eye(4)), path)
-    with pytest.raises(UnreadableError, match="the mask holds 3"):
-        phantom.read(phantom_folder, phantom.find(phantom_folder, "segmentation")[0])
+    nibabel.save(nibabel.Nifti1Image(np.full((6, 7, 5), 7, np.int16), np.eye(4)), path)
+    with pytest.raises(UnreadableError, match="the mask holds 7"):
+        read_first(phantom_folder, "segmentation")
 
 
 def test_a_missing_sequence_is_refused(phantom_folder) -> None:
     (phantom_folder / "volumes" / "PHANTOM_0000" / "PHANTOM_0000_t2.nii.gz").unlink()
     with pytest.raises(DataError, match=r"t2\.nii\.gz' is missing"):
-        phantom.find(phantom_folder, "segmentation")
+        phantom.find(raw_scans(phantom, phantom_folder, "segmentation"))
 
 
 def test_a_folder_without_its_record_is_no_phantom(phantom_folder) -> None:
     (phantom_folder / "PHANTOM.json").unlink()
     with pytest.raises(DataError, match="no phantom of glioray"):
-        phantom.find(phantom_folder, None)
+        phantom.find(raw_scans(phantom, phantom_folder))

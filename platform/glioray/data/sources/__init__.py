@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import cast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
 
-from glioray.data.sources._contract import Source
+from pydantic import ValidationError
+
+from glioray.data.records import TaskName
+from glioray.data.sources._contract import RawScans, Source
 from glioray.errors import DataError, did_you_mean
 
-__all__ = ["Source", "load", "names"]
+__all__ = ["RawScans", "Source", "load", "names", "raw_scans", "table"]
 
 
 def names() -> tuple[str, ...]:
@@ -26,3 +31,36 @@ def load(name: str) -> Source:
     if name not in names():
         raise DataError(f"no source {name!r}{did_you_mean(name, names())}")
     return cast(Source, importlib.import_module(f"{__name__}.{name}"))
+
+
+def table() -> list[dict[str, Any]]:
+    """For people: each source's name, the first line of its file, and its options with what they are."""
+    return [
+        {
+            "name": name,
+            "what": (importlib.import_module(f"{__name__}.{name}").__doc__ or "").splitlines()[0],
+            "options": [f"{option}: {field.description}" for option, field in load(name).Options.model_fields.items()],
+        }
+        for name in names()
+    ]
+
+
+def raw_scans(
+    source: Source, root: Path, task: TaskName | None = None, options: Mapping[str, Any] | None = None
+) -> RawScans[Any]:
+    """A folder as a source takes it, with its options checked.
+
+    Raises:
+        DataError: the source has no such option, or the value does not fit.
+    """
+    try:
+        return RawScans(root, task, source.Options.model_validate(dict(options or {})))
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise DataError(
+                f"option {option!r}: this source has none such{did_you_mean(option, source.Options.model_fields)}"
+            ) from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise DataError(f"option {option}={first['input']!r} is refused: {message}") from None

@@ -1,33 +1,64 @@
-"""What the module of a source offers. A new format is one file with these five functions."""
+"""What the module of a source offers. A new format is one file with these five names."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
 
 from glioray.data.preprocessing import Preprocessing
-from glioray.data.records import Case, Contents, RawVolume, TaskName
+from glioray.data.records import Case, Contents, Found, RawVolume, TaskName
 from glioray.errors import DataError
 
 
-class Source(Protocol):
-    """A raw format: what it shows, where its cases are, and how one is read."""
+class SourceOptions(BaseModel):
+    """What a person may say of raw scans that the files do not; a source without such settings takes this."""
 
-    def describe(self, task: TaskName | None) -> Contents:
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Chosen = TypeVar("Chosen", bound=SourceOptions)
+
+
+@dataclass(frozen=True)
+class RawScans(Generic[Chosen]):
+    """A folder of raw scans, what is to be learned from it, and what a person says of it."""
+
+    root: Path
+    task: TaskName | None
+    options: Chosen
+
+    def name(self, path: Path) -> str:
+        """A file's path relative to the root, as errors, rows and hashes name it."""
+        return path.relative_to(self.root).as_posix()
+
+
+class Source(Protocol):
+    """A raw format: what it shows, where its cases are, and how one is read.
+
+    `Options` is the class of its settings.
+    """
+
+    @property
+    def Options(self) -> type[SourceOptions]: ...  # noqa: N802  # it is a class
+
+    def describe(self, scans: RawScans[Any]) -> Contents:
         """Channels, classes or labels; a task that the source does not offer is refused with DataError."""
 
-    def default_preprocessing(self, task: TaskName | None) -> Preprocessing:
-        """The settings that suit these scans; `prepare` sets the image size."""
+    def default_preprocessing(self, scans: RawScans[Any]) -> Preprocessing:
+        """The settings that suit these scans; a person may ask for another image size."""
 
-    def find(self, root: Path, task: TaskName | None) -> list[Case]:
-        """All cases, sorted, after a check of the layout; no pixels are read.
+    def find(self, scans: RawScans[Any]) -> Found:
+        """All cases, in a fixed order, after a check of the layout; no pixels are read.
 
         Raises:
             DataError: the folder is not laid out as this source's.
         """
 
-    def read(self, root: Path, case: Case) -> RawVolume:
+    def read(self, scans: RawScans[Any], case: Case) -> RawVolume:
         """The pixels of one case.
 
         Raises:

@@ -11,20 +11,21 @@ from pathlib import Path
 
 from glioray.data.image_file import decode_image
 from glioray.data.preprocessing import Preprocessing
-from glioray.data.records import Case, Contents, RawVolume, Side, TaskName
-from glioray.data.sources._contract import need_folder, only
+from glioray.data.records import Case, Contents, Found, RawVolume, Side, TaskName
+from glioray.data.sources._class_tree import SUFFIXES, is_image
+from glioray.data.sources._contract import RawScans, SourceOptions, need_folder, only
 from glioray.errors import DataError
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 FOLDERS: dict[str, Side] = {"Testing": "test", "Training": "train"}
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+Options = SourceOptions
 OFFERED: tuple[TaskName, ...] = ("classification",)
 
 
-def describe(task: TaskName | None) -> Contents:
+def describe(scans: RawScans[Options]) -> Contents:
     """Four classes of single grey slices."""
     return Contents(
-        task=only(task, OFFERED, "kaggle_mri"),
+        task=only(scans.task, OFFERED, "kaggle_mri"),
         channels=("grey",),
         classes=CLASSES,
         citation="Brain Tumor MRI Dataset, M. Nickparvar, Kaggle 2021, doi:10.34740/kaggle/dsv/2645886 (CC0); "
@@ -32,26 +33,27 @@ def describe(task: TaskName | None) -> Contents:
     )
 
 
-def default_preprocessing(task: TaskName | None) -> Preprocessing:
+def default_preprocessing(scans: RawScans[Options]) -> Preprocessing:
     """The head cut out, since size and margins give the class away."""
-    only(task, OFFERED, "kaggle_mri")
+    only(scans.task, OFFERED, "kaggle_mri")
     return Preprocessing(image_size=128, crop_head=True, intensity="percentile")
 
 
-def find(root: Path, task: TaskName | None) -> list[Case]:
+def find(scans: RawScans[Options]) -> Found:
     """One case an image, in the order of side, class and name."""
-    only(task, OFFERED, "kaggle_mri")
+    only(scans.task, OFFERED, "kaggle_mri")
+    root = scans.root
     need_folder(root)
     present = [name for name in sorted(FOLDERS) if (root / name).is_dir()]
     if not present:
         raise DataError(f"{root}: neither 'Training' nor 'Testing' is in it. Wanted: {_layout(root)}")
-    return [case for name in present for case in _side(root, name)]
+    return Found([case for name in present for case in _side(root, name)])
 
 
-def read(root: Path, case: Case) -> RawVolume:
+def read(scans: RawScans[Options], case: Case) -> RawVolume:
     """The image as one grey slice."""
     (path,) = case.files
-    name = path.relative_to(root).as_posix()
+    name = scans.name(path)
     return RawVolume(decode_image(path.read_bytes(), name)[None], None, (name,), (0,))
 
 
@@ -60,8 +62,11 @@ def _side(root: Path, folder: str) -> list[Case]:
     for label, class_name in enumerate(CLASSES):
         place = root / folder / class_name
         if not place.is_dir():
-            raise DataError(f"{root / folder}: the class folder {class_name!r} is missing. Wanted: {_layout(root)}")
-        files = sorted(p for p in place.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+            raise DataError(
+                f"{root / folder}: the class folder {class_name!r} is missing. Wanted: {_layout(root)}. "
+                "Any other class folders are read by the source 'image_folder'."
+            )
+        files = sorted(filter(is_image, place.iterdir()))
         if not files:
             raise DataError(f"{place}: no image in it ({', '.join(SUFFIXES)}). Wanted: {_layout(root)}")
         cases += [

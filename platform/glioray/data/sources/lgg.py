@@ -16,20 +16,21 @@ from numpy.typing import NDArray
 
 from glioray.data.image_file import decode_image, decode_slice
 from glioray.data.preprocessing import Preprocessing
-from glioray.data.records import Case, Contents, RawVolume, TaskName
-from glioray.data.sources._contract import need_folder, only
+from glioray.data.records import Case, Contents, Found, RawVolume, TaskName
+from glioray.data.sources._contract import RawScans, SourceOptions, need_folder, only
 from glioray.errors import DataError, UnreadableError
 
+Options = SourceOptions
 OFFERED: tuple[TaskName, ...] = ("segmentation",)
 CHANNELS = ("pre_contrast", "flair", "post_contrast")
 MASK_ENDING = "_mask.tif"
 SLICE_NUMBER = re.compile(r"_(\d+)\.tif$")
 
 
-def describe(task: TaskName | None) -> Contents:
+def describe(scans: RawScans[Options]) -> Contents:
     """One label on three sequences."""
     return Contents(
-        task=only(task, OFFERED, "lgg"),
+        task=only(scans.task, OFFERED, "lgg"),
         channels=CHANNELS,
         labels={"flair_abnormality": 1},
         citation="LGG Segmentation, Buda 2019, doi:10.1016/j.compbiomed.2019.05.002, from TCGA-LGG "
@@ -37,26 +38,27 @@ def describe(task: TaskName | None) -> Contents:
     )
 
 
-def default_preprocessing(task: TaskName | None) -> Preprocessing:
+def default_preprocessing(scans: RawScans[Options]) -> Preprocessing:
     """Each volume and channel on a scale of its own: the hospitals of TCGA differ much."""
-    only(task, OFFERED, "lgg")
+    only(scans.task, OFFERED, "lgg")
     return Preprocessing(image_size=128, crop_head=False, intensity="percentile")
 
 
-def find(root: Path, task: TaskName | None) -> list[Case]:
+def find(scans: RawScans[Options]) -> Found:
     """One case a patient; files are slice, mask, slice, mask, in the order of slices."""
-    only(task, OFFERED, "lgg")
+    only(scans.task, OFFERED, "lgg")
+    root = scans.root
     need_folder(root)
     base = root / "kaggle_3m" if (root / "kaggle_3m").is_dir() else root
     folders = sorted(p for p in base.iterdir() if p.is_dir() and any(p.glob("*.tif")))
     if not folders:
         raise DataError(f"{root}: no patient in it. Wanted: {base}/<patient>/<patient>_<n>.tif with _mask.tif")
-    return [Case(folder.name, _files(folder), patient_id=folder.name) for folder in folders]
+    return Found([Case(folder.name, _files(folder), patient_id=folder.name) for folder in folders])
 
 
-def read(root: Path, case: Case) -> RawVolume:
+def read(scans: RawScans[Options], case: Case) -> RawVolume:
     """All slices of a patient and their masks."""
-    names = [path.relative_to(root).as_posix() for path in case.files]
+    names = [scans.name(path) for path in case.files]
     slices = [_slice(path, name) for path, name in zip(case.files[::2], names[::2], strict=True)]
     masks = [
         _mask(path, name, shape)

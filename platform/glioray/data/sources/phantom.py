@@ -11,20 +11,18 @@ import re
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from glioray.data.image_file import decode_image
 from glioray.data.nifti_file import read_nifti
 from glioray.data.preprocessing import Preprocessing
-from glioray.data.records import Case, Contents, RawVolume, TaskName
-from glioray.data.sources._contract import need_folder, only
+from glioray.data.records import Case, Contents, Found, RawVolume, TaskName
+from glioray.data.sources._brats import CHANNELS, LABELS, REGIONS, label_map
+from glioray.data.sources._contract import RawScans, SourceOptions, need_folder, only
 from glioray.errors import DataError, UnreadableError
 
+Options = SourceOptions
 OFFERED: tuple[TaskName, ...] = ("classification", "segmentation")
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
-CHANNELS = ("t1", "t1ce", "t2", "flair")
-LABELS = {"necrotic": 1, "edema": 2, "enhancing": 4}
-REGIONS = {"WT": ("necrotic", "edema", "enhancing"), "TC": ("necrotic", "enhancing"), "ET": ("enhancing",)}
 SLICE_NAME = re.compile(r"(?P<patient>.+)_s(?P<number>\d+)\.png")
 CITATION = (
     "SYNTHETIC: made by glioray's phantom on the anatomy of the MNI152 template (Fonov 2011, "
@@ -32,9 +30,9 @@ CITATION = (
 )
 
 
-def describe(task: TaskName | None) -> Contents:
+def describe(scans: RawScans[Options]) -> Contents:
     """Four classes of single slices, or three labels on four sequences."""
-    if only(task, OFFERED, "phantom") == "classification":
+    if only(scans.task, OFFERED, "phantom") == "classification":
         return Contents(task="classification", channels=("grey",), classes=CLASSES, synthetic=True, citation=CITATION)
     return Contents(
         task="segmentation",
@@ -46,28 +44,29 @@ def describe(task: TaskName | None) -> Contents:
     )
 
 
-def default_preprocessing(task: TaskName | None) -> Preprocessing:
+def default_preprocessing(scans: RawScans[Options]) -> Preprocessing:
     """Slices with the head cut out; volumes in one frame."""
-    is_slices = only(task, OFFERED, "phantom") == "classification"
+    is_slices = only(scans.task, OFFERED, "phantom") == "classification"
     return Preprocessing(image_size=128, crop_head=is_slices, intensity="percentile")
 
 
-def find(root: Path, task: TaskName | None) -> list[Case]:
+def find(scans: RawScans[Options]) -> Found:
     """One case a slice, or one a patient."""
-    chosen = only(task, OFFERED, "phantom")
+    chosen = only(scans.task, OFFERED, "phantom")
+    root = scans.root
     need_folder(root)
     if not (root / "PHANTOM.json").is_file():
         raise DataError(f"{root}: no 'PHANTOM.json' in it, so it is no phantom of glioray.")
-    return _find_slices(root) if chosen == "classification" else _find_volumes(root)
+    return Found(_find_slices(root) if chosen == "classification" else _find_volumes(root))
 
 
-def read(root: Path, case: Case) -> RawVolume:
+def read(scans: RawScans[Options], case: Case) -> RawVolume:
     """A slice, or all slices of the four sequences and the mask."""
     if case.label is not None:
         (path,) = case.files
-        name = path.relative_to(root).as_posix()
+        name = scans.name(path)
         return RawVolume(decode_image(path.read_bytes(), name)[None], None, (name,), (_slice(path)[1],))
-    names = [path.relative_to(root).as_posix() for path in case.files]
+    names = [scans.name(path) for path in case.files]
     read_files = [read_nifti(path, name) for path, name in zip(case.files, names, strict=True)]
     volumes = [volume for volume, _ in read_files]
     for name, volume in zip(names, volumes, strict=True):
@@ -76,7 +75,7 @@ def read(root: Path, case: Case) -> RawVolume:
     num_slices = len(volumes[0])
     return RawVolume(
         image=np.stack(volumes[:-1], axis=1),
-        mask=_labels(volumes[-1], names[-1]),
+        mask=label_map(volumes[-1], names[-1]),
         sources=(f"volumes/{case.case_id}",) * num_slices,
         slice_indices=tuple(range(num_slices)),
         spacing_mm=read_files[0][1],
@@ -117,11 +116,3 @@ def _find_volumes(root: Path) -> list[Case]:
                 raise DataError(f"{folder}: {file.name!r} is missing.")
         cases.append(Case(folder.name, files, patient_id=folder.name))
     return cases
-
-
-def _labels(volume: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
-    mask = volume.astype(np.uint8)
-    strange = sorted(set(np.unique(volume).tolist()) - {0, *LABELS.values()})
-    if strange:
-        raise UnreadableError(f"{name}: the mask holds {strange[0]!r}; wanted 0 and {sorted(LABELS.values())}.")
-    return mask

@@ -1,0 +1,1 @@
+"""What a reader must know of a folder of images before a score on it: copies, contradictions, shortcuts."""

@@ -1,0 +1,166 @@
+"""What an audit found, as `audit.json` holds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from glioray.data.records import Refused
+from glioray.registry.bundle import Score
+from glioray.registry.card import describe
+
+FILE_NAME = "audit.json"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Kind(_Frozen):
+    """Pairs of copies of one kind; a pair is counted once, under the plainest kind that it is of."""
+
+    name: str
+    pairs: int
+    images: int = Field(description="that are in such a pair")
+    across_sides: int = Field(description="pairs that stand on two sides of the split")
+    across_classes: int = Field(description="pairs that carry two labels")
+    tested_with_copy: int | None = Field(
+        description="images of the tested side with a copy in training of this or a plainer kind; none without sides"
+    )
+
+
+class Member(_Frozen):
+    """One image of a pair or a group."""
+
+    name: str
+    label: str | None
+    side: str | None
+    patient: str | None
+
+
+class Pair(_Frozen):
+    """Two copies to look at."""
+
+    kind: str
+    symmetry: str = Field(description="what brings the second onto the first")
+    correlation: float
+    chosen: str = Field(description="strongest, weakest or random of its kind")
+    first: Member
+    second: Member
+
+
+class Copies(_Frozen):
+    """All copies, and the groups that they form."""
+
+    groups: int
+    images_with_a_copy: int
+    largest_group: int
+    sides: int = Field(description="sides or folds that the images stand on; 0 where none is named")
+    tested: str | None = Field(description="the side that is scored on")
+    tested_images: int
+    tested_with_copy: int | None = Field(description="of these, with a copy in training, also by way of other copies")
+    kinds: tuple[Kind, ...]
+    conflicts: tuple[tuple[Member, ...], ...] = Field(description="groups of copies that carry two labels")
+    shown: tuple[Pair, ...]
+
+    @property
+    def line(self) -> str:
+        """What a reader must know first."""
+        if self.tested_with_copy is None:
+            return self._line_of_parts
+        if self.tested_with_copy == 0:
+            return f"no leak found: none of {self.tested_images:,} {self.tested} images has a copy in training"
+        return f"leaky: {self.tested_with_copy} of {self.tested_images} {self.tested} images have a copy in training"
+
+    @property
+    def _line_of_parts(self) -> str:
+        """Where no side is scored on: folds, or no split at all."""
+        if self.sides < 2:
+            return f"no split is named: {self.groups:,} groups of copies, of which none may be parted"
+        crossing = sum(kind.across_sides for kind in self.kinds)
+        if crossing == 0:
+            return f"no leak found: no pair of copies is parted by the {self.sides} folds"
+        return f"leaky: {crossing:,} pairs of copies are parted by the {self.sides} folds"
+
+
+class Shortcut(_Frozen):
+    """How well the class is told by figures that say nothing of the brain."""
+
+    name: str
+    when: str = Field(description="before or after the head is cropped")
+    features: tuple[str, ...]
+    accuracy: Score
+    balanced_accuracy: Score
+
+
+class Shortcuts(_Frozen):
+    """The shortcuts of a data set, or why they were not measured."""
+
+    majority: float = Field(description="accuracy of always naming the largest class")
+    chance: float = Field(description="balanced accuracy of always naming one class")
+    found: tuple[Shortcut, ...]
+    not_measured: str | None = None
+
+
+class RandomLine(_Frozen):
+    """A model that was trained on random labels, on a side that it did not see."""
+
+    split: str
+    leak: str | None
+    train_images: int
+    test_images: int
+    remembered: float = Field(description="accuracy on the training images: how far their labels were learned by heart")
+    accuracy: Score
+
+    def __str__(self) -> str:
+        return describe(self.accuracy, self.leak)
+
+
+class RandomLabels(_Frozen):
+    """Labels that mean nothing, learned on an honest split and on one by image."""
+
+    chance: float
+    classes: int
+    epochs: int
+    by_group: RandomLine
+    by_image: RandomLine
+
+    @property
+    def is_at_chance(self) -> bool:
+        """Whether the interval of the split by group holds chance."""
+        low, high = self.by_group.accuracy.low, self.by_group.accuracy.high
+        return low is not None and high is not None and low <= self.chance <= high
+
+
+class Audit(_Frozen):
+    """All that was found in a folder."""
+
+    folder: str
+    what: str
+    glioray_version: str
+    images: int
+    labels: dict[str, int]
+    sides: dict[str, int]
+    patients: int
+    copies: Copies
+    shortcuts: Shortcuts
+    random_labels: RandomLabels | None
+    refused: tuple[Refused, ...]
+    remarks: tuple[str, ...]
+
+    def lines(self) -> dict[str, Any]:
+        """What a person at a terminal is told."""
+        facts: dict[str, Any] = {"images": self.images, "found": self.copies.line, "groups": self.copies.groups}
+        facts |= {f"{kind.name} pairs": kind.pairs for kind in self.copies.kinds if kind.pairs}
+        facts["groups with two labels"] = len(self.copies.conflicts)
+        for shortcut in self.shortcuts.found:
+            if len(shortcut.features) > 1:
+                facts[f"class told by {shortcut.name}"] = describe(shortcut.accuracy, None)
+        if self.random_labels is not None:
+            chance = f"chance {self.random_labels.chance:.3f}"
+            facts["random labels, split by group"] = f"{self.random_labels.by_group} ({chance})"
+            facts["random labels, split by image"] = f"{self.random_labels.by_image} ({chance})"
+        if self.refused:
+            facts["unreadable files"] = len(self.refused)
+        return facts

@@ -1,0 +1,45 @@
+"""The size that a compressed picture claims, before a decoder allocates it."""
+
+from __future__ import annotations
+
+import struct
+
+JPEG_START, JPEG_2000_START, JP2_BOX = b"\xff\xd8", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP"
+# Start of frame: baseline to arithmetic, without the tables (C4, C8, CC) between them; F7 is JPEG-LS.
+FRAME_MARKERS = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
+ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+
+
+def coded_size(stream: bytes) -> tuple[int, int] | None:
+    """(rows, columns) that a JPEG, JPEG-LS or JPEG 2000 stream claims; none where it claims none.
+
+    A stream without a size is refused by its decoder.
+    """
+    try:
+        if stream.startswith(JP2_BOX):
+            stream = stream[stream.index(JPEG_2000_START) :]
+        if stream.startswith(JPEG_2000_START):
+            right, bottom, left, top = struct.unpack(">4I", stream[8:24])
+            return bottom - top, right - left
+        return _jpeg_size(stream) if stream.startswith(JPEG_START) else None
+    except (struct.error, ValueError):
+        return None
+
+
+def _jpeg_size(stream: bytes) -> tuple[int, int] | None:
+    at = len(JPEG_START)
+    while at + 4 <= len(stream):
+        if stream[at] != 0xFF:
+            return None
+        marker = stream[at + 1]
+        if marker in FRAME_MARKERS:
+            rows, columns = struct.unpack(">2H", stream[at + 5 : at + 9])
+            return rows, columns
+        at += 1 if marker == 0xFF else 2 if marker in ALONE else 2 + _length(stream, at)
+    return None
+
+
+def _length(stream: bytes, at: int) -> int:
+    (length,) = struct.unpack(">H", stream[at + 2 : at + 4])
+    # A segment counts its own two bytes; less would stand still.
+    return max(int(length), 2)

@@ -1,0 +1,91 @@
+"""`plan: auto`: settings that the data decide, put where a recipe leaves them open."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import psutil
+import torch
+from torch import nn
+
+from glioray.data.plan import Suggestion, suggestions
+from glioray.data.prepared import PreparedDataset
+from glioray.data.stream_size import WORKER_BYTES, train_bytes
+from glioray.models import _contract as models
+from glioray.recipe import Recipe
+
+LARGEST_BATCH, SMALLEST_BATCH = 64, 4
+MEMORY_SHARE = 0.4  # of what is free, for the activations and gradients of one update
+TRAINING_FACTOR = 3.0  # activations are kept, their gradients and the work space of convolutions come to them
+
+
+def resolved(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[Suggestion]]:
+    """The recipe with what its data suggest, and the suggestions that were taken.
+
+    Args:
+        recipe: with `plan: auto`.
+        given: dotted paths that a person has set, which stay as they are.
+
+    Raises:
+        DataError: the data are not prepared.
+    """
+    data = PreparedDataset.open(Path(recipe.data.path), recipe.data.fold)
+    taken = []
+    for suggestion in [_image_size(data), *_fitting(recipe, data), _batch_size(recipe, data)]:
+        if suggestion.path not in given:
+            recipe = recipe.with_values(suggestion.path, _plain(suggestion.value))
+            taken.append(suggestion)
+    return recipe, taken
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _image_size(data: PreparedDataset) -> Suggestion:
+    return Suggestion("data.image_size", data.signature.image_size, "that is what the shards hold")
+
+
+def _fitting(recipe: Recipe, data: PreparedDataset) -> list[Suggestion]:
+    """A foreground share only where the workers hold the train side in memory."""
+    in_memory = train_bytes(data) <= recipe.scaling.num_workers * WORKER_BYTES
+    return [found for found in suggestions(data.manifest) if found.path != "data.foreground_share" or in_memory]
+
+
+def _batch_size(recipe: Recipe, data: PreparedDataset) -> Suggestion:
+    """The largest power of two whose update fits the memory of each worker, and leaves 20 updates an epoch."""
+    image_bytes = activation_bytes(recipe, data) * TRAINING_FACTOR
+    free = MEMORY_SHARE * _free_bytes(recipe)
+    num_workers = recipe.scaling.num_workers
+    rows = data.manifest.sides["train"].rows
+    batch = LARGEST_BATCH * num_workers
+    while batch > SMALLEST_BATCH * num_workers and (batch / num_workers * image_bytes > free or batch * 20 > rows):
+        batch //= 2
+    why = f"{image_bytes / 1e6:.0f} MB an image, {free / 1e9:.1f} GB for an update of a worker, {rows:,} images"
+    return Suggestion("budget.batch_size", batch, why)
+
+
+def activation_bytes(recipe: Recipe, data: PreparedDataset) -> int:
+    """What all layers give out for one image, in float32."""
+    model = models.build(recipe.model, data.signature).eval()
+    total = 0
+
+    def add(_layer: nn.Module, _inputs: object, output: object) -> None:
+        nonlocal total
+        total += output.nbytes if isinstance(output, torch.Tensor) else 0
+
+    for layer in model.modules():
+        if not list(layer.children()):
+            layer.register_forward_hook(add)
+    signature = data.signature
+    with torch.inference_mode():
+        model(torch.zeros(1, signature.in_channels, signature.image_size, signature.image_size))
+    return total
+
+
+def _free_bytes(recipe: Recipe) -> float:
+    """Of one worker: of the GPU, or of this machine's memory."""
+    if recipe.scaling.use_gpu and torch.cuda.is_available():
+        return float(torch.cuda.mem_get_info()[1])
+    return float(psutil.virtual_memory().available / recipe.scaling.num_workers)

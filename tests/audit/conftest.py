@@ -1,0 +1,49 @@
+"""A folder of drawn heads in which every kind of copy is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+Head = NDArray[np.uint8]
+
+
+@pytest.fixture(scope="session")
+def head() -> Callable[[int], Head]:
+    """(64, 64) an ellipse of coarse random texture on black; another seed, another brain."""
+
+    def draw(seed: int) -> Head:
+        texture = np.random.default_rng(seed).uniform(0.4, 1, (8, 8)).astype(np.float32)
+        tissue = np.asarray(Image.fromarray(texture).resize((64, 64), Image.Resampling.NEAREST))
+        rows, columns = np.mgrid[:64, :64]
+        inside = ((rows - 32) / 26) ** 2 + ((columns - 32) / 20) ** 2 < 1
+        return (tissue * inside * 220).astype(np.uint8)
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def leaky_folder(head: Callable[[int], Head], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight heads in Training/a; in Testing/a six copies, each of another kind, in b one mislabeled and a new one."""
+    root = tmp_path_factory.mktemp("leaky") / "scans"
+    for name in ("Training/a", "Testing/a", "Testing/b"):
+        (root / name).mkdir(parents=True)
+    for seed in range(8):
+        Image.fromarray(head(seed)).save(root / f"Training/a/{seed}.png")
+    (root / "Testing/a/0-file.png").write_bytes((root / "Training/a/0.png").read_bytes())
+    Image.fromarray(head(1)).save(root / "Testing/a/1-pixels.bmp")
+    Image.fromarray(head(2) // 2).save(root / "Testing/a/2-near.png")
+    Image.fromarray(head(3)[:, ::-1]).save(root / "Testing/a/3-mirrored.png")
+    Image.fromarray(np.rot90(head(4))).save(root / "Testing/a/4-turned.png")
+    gamma = (255 * (head(5) / 255.0) ** 2.2).round().astype(np.uint8)
+    Image.fromarray(gamma).save(root / "Testing/a/5-contrast.png")
+    Image.fromarray(head(6)).save(root / "Testing/b/6-mislabeled.png", compress_level=1)
+    Image.fromarray(head(99)).save(root / "Testing/b/99-new.png")
+    (root / "Testing/a/broken.jpg").write_bytes(b"no picture")
+    (root / "Testing/a/notes.txt").write_text("not a picture by its name")
+    return root

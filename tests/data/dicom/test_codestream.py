@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from glioray.data.dicom.codestream import coded_size
+
+
+@pytest.mark.parametrize(
+    "settings", [{"format": "JPEG"}, {"format": "JPEG2000", "no_jp2": True}, {"format": "JPEG2000"}]
+)
+def test_the_size_of_a_picture_is_read_from_its_stream(settings) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((40, 50), np.uint8)).save(file, **settings)
+    assert coded_size(file.getvalue()) == (40, 50)
+
+
+def test_the_size_of_a_jpeg_ls_is_read() -> None:
+    jpeg_ls = pytest.importorskip("jpeg_ls")
+    assert coded_size(bytes(jpeg_ls.encode_array(np.zeros((40, 50), np.uint16)))) == (40, 50)
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"",
+        b"\xff\xd8",
+        b"\xff\xd8\x00\x00\x00\x00",
+        b"\xff\xd8\xff\xe0\x00\x00\xff\xd9\xff\xd9",
+        b"\xff\xd8" + b"\xff" * 50,
+        b"\xff\x4f\xff\x51\x00",
+        b"\x00\x00\x00\x0cjP  ",
+        b"\xff\xd8\xff\xc0\x00\x11\x08\x00",
+    ],
+)
+def test_a_stream_without_a_size_ends(stream) -> None:
+    assert coded_size(stream) is None
+
+
+def test_a_segment_with_false_markers_inside_is_jumped_over() -> None:
+    comment = b"\xff\xfe" + struct.pack(">H", 12) + b"\xff\xc0" + bytes(8)
+    frame = b"\xff\xc1\x00\x0b\x08" + struct.pack(">2H", 7, 9) + bytes(4)
+    assert coded_size(b"\xff\xd8" + comment + frame) == (7, 9)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from glioray.data import budget
+from glioray.data.budget import is_much, workers_within
+from glioray.data.prepare_options import PrepareOptions
+
+
+@pytest.fixture
+def raw(tmp_path, monkeypatch):
+    """900 bytes in two files, where 1000 are much."""
+    monkeypatch.setattr(budget, "MUCH_BYTES", 1000)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "one").write_bytes(b"x" * 400)
+    (tmp_path / "deep" / "two").write_bytes(b"x" * 500)
+    return tmp_path
+
+
+def test_little_is_read_here_and_much_is_worth_a_start_of_ray(raw) -> None:
+    assert not is_much(raw, PrepareOptions())
+    (raw / "deep" / "three").write_bytes(b"x" * 100)
+    assert is_much(raw, PrepareOptions())
+
+
+def test_one_worker_is_always_here(raw) -> None:
+    (raw / "large").write_bytes(b"x" * 5000)
+    assert not is_much(raw, PrepareOptions(workers=1))
+    assert is_much(raw, PrepareOptions(workers=2))
+
+
+def test_an_archive_counts_by_its_size(raw) -> None:
+    (raw / "scans.zip").write_bytes(b"x" * 2000)
+    assert is_much(raw / "scans.zip", PrepareOptions())
+    assert not is_much(raw / "one", PrepareOptions())
+
+
+def test_a_raw_folder_that_is_not_there_is_left_to_the_source(tmp_path) -> None:
+    assert not is_much(tmp_path / "nowhere", PrepareOptions())
+
+
+@pytest.mark.parametrize(
+    ("asked", "memory_gb", "cores", "granted"),
+    [
+        (0, 8, 2, 2),  # one a core
+        (0, 8, 64, 4),  # 8 GB are this process and four actors
+        (10, 8, 2, 4),
+        (3, 8, 64, 3),
+        (10, 32, 2, 10),
+        (0, 2, 8, 1),  # at least one
+    ],
+)
+def test_workers_are_as_many_as_asked_for_and_as_the_memory_holds(asked, memory_gb, cores, granted) -> None:
+    options = PrepareOptions(workers=asked, memory_gb=memory_gb)
+    found = workers_within(options, cores)
+    assert found == granted
+    assert found == 1 or budget.HERE_GB + found * budget.WORKER_GB <= memory_gb
