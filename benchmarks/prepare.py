@@ -123,7 +123,7 @@ def measure(folder: Path) -> dict[str, dict[str, float]]:
 
 def run_apart(step: str, cores: int, folder: Path) -> dict[str, float]:
     command = [sys.executable, __file__, "--step", step, "--cores", str(cores), "--folder", str(folder)]
-    threads = {"OMP_NUM_THREADS": "1", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+    threads = {"OMP_NUM_THREADS": "1"}
     allowed = set(sorted(os.sched_getaffinity(0))[:cores])
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env={**os.environ, **threads},

@@ -135,3 +135,9 @@ def test_patients_that_were_joined_must_stand_on_one_side(given) -> None:
     with pytest.raises(LeakError, match="'b' is in train and 'c' in val, but they copy each other"):
         given(SIDES).parts_of(rows_of("abcd"), groups, [("b", "c")])
     assert given(SIDES | {"b": "val"}).parts_of(rows_of("abcd"), groups, [("b", "c")])[1] == "val"
+
+
+def test_a_split_of_ours_names_groups_of_copies_by_their_group(given) -> None:
+    split = given({"groups": {"g00000": "train", "g00001": "val", "g00003": "test"}})
+    rows = rows_of(["x.png", "y.png", "y2.png", "z.png"], patients=False)
+    assert split.parts_of(rows, ["g00000", "g00001", "g00001", "g00003"]) == ["train", "val", "val", "test"]

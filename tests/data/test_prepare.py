@@ -355,6 +355,13 @@ def test_a_zip_prepares_to_the_bytes_of_its_folder(kaggle_scans, tmp_path, wrap)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "other", "raw.zip"]
 
 
+def test_a_zip_of_a_lone_folder_that_belongs_to_the_layout_is_not_unwrapped_too_far(lgg_scans, tmp_path) -> None:
+    archive = zipped(lgg_scans, tmp_path / "raw.zip")
+    one = prepare("lgg", lgg_scans, tmp_path / "one", SMALL)
+    other = prepare("lgg", archive, tmp_path / "other", SMALL)
+    assert one.manifest.settings.source_hash == other.manifest.settings.source_hash
+
+
 def test_a_zip_that_writes_outside_is_refused_by_name(kaggle_scans, tmp_path) -> None:
     archive = zipped(kaggle_scans, tmp_path / "raw.zip")
     with zipfile.ZipFile(archive, "a") as file:

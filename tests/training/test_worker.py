@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from glioray.data.prepared import PreparedDataset
-from glioray.training.worker import LocalWorker, checkpoint_name, checkpoints
+from glioray.training.worker import LocalWorker, checkpoint_name, checkpoints, enriched
 
 
 @pytest.fixture
@@ -52,3 +52,32 @@ def test_it_resumes_from_the_last_checkpoint_not_the_best(worker: LocalWorker, t
 def test_a_fresh_run_resumes_from_nothing(worker: LocalWorker) -> None:
     with worker.resume_from() as newest:
         assert newest is None
+
+
+def shown(order: torch.Tensor, is_foreground: torch.Tensor) -> int:
+    return int(is_foreground[order].sum())
+
+
+def test_an_enriched_epoch_has_the_share_and_as_many_rows() -> None:
+    is_foreground = torch.arange(100) < 10
+    order = enriched(torch.randperm(100), is_foreground, 0.5, torch.Generator().manual_seed(0))
+    assert len(order) == 100
+    assert shown(order, is_foreground) == 50
+    assert torch.bincount(order, minlength=100)[:10].tolist() == [5] * 10
+    assert torch.bincount(order, minlength=100)[10:].max() == 1
+
+
+@pytest.mark.parametrize("foreground", [0, 60])
+def test_an_epoch_without_labels_or_with_enough_of_them_stays_as_it_is(foreground: int) -> None:
+    order = torch.randperm(100)
+    kept = enriched(order, torch.arange(100) < foreground, 0.5, torch.Generator().manual_seed(0))
+    assert torch.equal(kept, order)
+
+
+def test_the_worker_takes_the_share(worker: LocalWorker) -> None:
+    def share(foreground_share: float | None) -> float:
+        batches = list(worker.train_batches(1, 4, foreground_share))
+        masks = torch.cat([batch["mask"] for batch in batches])
+        return float(masks.flatten(1).any(dim=1).float().mean())
+
+    assert share(None) < 0.75 <= share(0.75)

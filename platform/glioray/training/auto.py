@@ -15,7 +15,8 @@ from glioray.data.stream_size import WORKER_BYTES, train_bytes
 from glioray.models import _contract as models
 from glioray.recipe import Recipe
 
-LARGEST_BATCH, SMALLEST_BATCH = 64, 4
+LARGEST_BATCH, SMALLEST_BATCH = 64, 4  # images a worker
+UPDATES = 20  # at least, in an epoch
 MEMORY_SHARE = 0.4  # of what is free, for the activations and gradients of one update
 TRAINING_FACTOR = 3.0  # activations are kept, their gradients and the work space of convolutions come to them
 
@@ -54,13 +55,13 @@ def _fitting(recipe: Recipe, data: PreparedDataset) -> list[Suggestion]:
 
 
 def _batch_size(recipe: Recipe, data: PreparedDataset) -> Suggestion:
-    """The largest power of two whose update fits the memory of each worker, and leaves 20 updates an epoch."""
+    """The largest power of two whose update fits the memory of each worker, and leaves some updates an epoch."""
     image_bytes = activation_bytes(recipe, data) * TRAINING_FACTOR
     free = MEMORY_SHARE * _free_bytes(recipe)
     num_workers = recipe.scaling.num_workers
     rows = data.manifest.sides["train"].rows
     batch = LARGEST_BATCH * num_workers
-    while batch > SMALLEST_BATCH * num_workers and (batch / num_workers * image_bytes > free or batch * 20 > rows):
+    while batch > SMALLEST_BATCH * num_workers and (batch / num_workers * image_bytes > free or batch * UPDATES > rows):
         batch //= 2
     why = f"{image_bytes / 1e6:.0f} MB an image, {free / 1e9:.1f} GB for an update of a worker, {rows:,} images"
     return Suggestion("budget.batch_size", batch, why)

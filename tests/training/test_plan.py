@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from glioray.data.prepare import prepare
+from glioray.data.prepare_options import PrepareOptions
+from glioray.data.prepared import PreparedDataset
+from glioray.errors import DataError, RecipeError
+from glioray.recipe import Recipe
+from glioray.training.plan import plan_run
+
+
+@pytest.fixture(scope="module")
+def folds(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
+    options = PrepareOptions(task="segmentation", image_size=32, folds=3)
+    return prepare("phantom", phantom, tmp_path_factory.mktemp("folds") / "data", options)
+
+
+def test_a_fold_is_trained_on_as_a_split(folds: PreparedDataset, unet_recipe: Recipe, tmp_path: Path) -> None:
+    recipe = unet_recipe.with_values("data.path", str(folds.folder))
+    plans = [plan_run(recipe.with_values("data.fold", fold), tmp_path) for fold in range(3)]
+    tested = [plan.data.patients("test") for plan in plans]
+    assert sorted(sum(tested, ())) == sorted(folds.split.patients)
+    assert len({plan.folder for plan in plans}) == 3
+
+
+def test_folds_without_a_choice_are_refused(folds: PreparedDataset, unet_recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"these data are 3 folds: choose the one to test on with data\.fold"):
+        plan_run(unet_recipe.with_values("data.path", str(folds.folder)), tmp_path)
+
+
+def test_a_fold_of_data_without_folds_is_refused(unet_recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="fold 1 is asked for; these data have no folds"):
+        plan_run(unet_recipe.with_values("data.fold", 1), tmp_path)
+
+
+def test_weights_for_another_number_of_labels_are_refused(unet_recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="has 2 values, the data have 3 outputs: necrotic, edema, enhancing"):
+        plan_run(unet_recipe.with_values("loss.class_weights", [1.0, 2.0]), tmp_path)
+
+
+def test_a_foreground_share_needs_the_train_side_in_memory(
+    unet_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glioray.training.plan.WORKER_BYTES", 1000)
+    with pytest.raises(RecipeError, match=r"data\.foreground_share needs the train side in the workers' memory"):
+        plan_run(unet_recipe.with_values("data.foreground_share", 0.3), tmp_path)
