@@ -10,6 +10,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from glioray.audit.pictures import Picture, Pictures
+from glioray.data.duplicates import copy_views, thumbnails
+from glioray.data.prepare import prepare
+from glioray.data.prepare_options import PrepareOptions
+from glioray.data.prepared import PreparedDataset
+
 Head = NDArray[np.uint8]
 
 
@@ -47,3 +53,53 @@ def leaky_folder(head: Callable[[int], Head], tmp_path_factory: pytest.TempPathF
     (root / "Testing/a/broken.jpg").write_bytes(b"no picture")
     (root / "Testing/a/notes.txt").write_text("not a picture by its name")
     return root
+
+
+@pytest.fixture(scope="session")
+def make() -> Callable[..., Pictures]:
+    """Pictures of drawn heads with one value a row for each field named; slices of volumes where `is_volumes`."""
+
+    def build(heads: list[Head], is_volumes: bool = False, **columns: list) -> Pictures:
+        plain = dict.fromkeys(("label", "side", "patient", "file_hash")) | {"before": {}, "after": {}}
+        rows = [
+            Picture(
+                **(
+                    plain
+                    | {"name": f"{i}", "pixel_hash": f"{i}"}
+                    | {name: values[i] for name, values in columns.items()}
+                )
+            )
+            for i in range(len(heads))
+        ]
+        views = thumbnails(np.stack(heads))[None] if is_volumes else copy_views(np.stack(heads))
+        return Pictures("test", rows, views, (), (), lambda wanted: {}, is_volumes)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def prepare_patients(
+    head: Callable[[int], Head], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], PreparedDataset]:
+    """Of each of eight patients, whose names hold an @, one picture in Training and another in Testing."""
+    root = tmp_path_factory.mktemp("patients")
+    lines = ["file,patient"]
+    for seed in range(16):
+        name = f"{('Training', 'Testing')[seed // 8]}/{'ab'[seed % 2]}/{seed}.png"
+        (root / "scans" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(head(seed)).save(root / "scans" / name)
+        lines.append(f"{name},case@{seed % 8}")
+    (root / "patients.csv").write_text("\n".join(lines))
+
+    def with_split(split: str) -> PreparedDataset:
+        options = PrepareOptions(
+            split=split,
+            image_size=80,
+            val_fraction=0.2,
+            test_fraction=0.4,
+            source_options={"patients": str(root / "patients.csv")},
+            workers=1,
+        )
+        return prepare("image_folder", root / "scans", root / split, options)
+
+    return with_split

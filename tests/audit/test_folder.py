@@ -21,9 +21,7 @@ def save(path, image) -> None:
     ("place", "side", "label"),
     [
         ("Training/glioma/x.png", "train", "glioma"),
-        ("glioma/testing/x.png", "test", "glioma"),
-        ("data/valid/yes/x.png", "val", "yes"),
-        ("no/x.png", None, "no"),
+        ("train set/glioma_tumor/patient 1/x.png", "train", "glioma"),
         ("x.png", None, None),
     ],
 )

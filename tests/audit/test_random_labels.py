@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from glioray.audit.random_labels import deal_labels, random_labels
+from glioray.audit.random_labels import SPLITS, deal_labels, random_labels
 from glioray.audit.result import RandomLabels
 from glioray.data.prepare import prepare
 from glioray.data.prepare_options import PrepareOptions
 from glioray.errors import DataError
+from glioray.evaluation import run as evaluation
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +49,7 @@ def test_both_splits_hold_the_same_images_and_only_the_one_by_image_leaks(traine
 def test_each_line_names_its_split_groups_interval_and_seed(trained) -> None:
     found, _ = trained
     assert "test, split by group, labels at random, 4 groups, seed 0" in str(found.by_group)
-    assert str(found.by_image).endswith("test images have a copy in training)")
+    assert re.search(r"\(leaky: \d of 8 test images have a copy in training, \d more in val\)$", str(found.by_image))
     assert found.by_group.accuracy.low <= found.by_group.accuracy.value <= found.by_group.accuracy.high
 
 
@@ -75,3 +77,12 @@ def test_folds_are_trained_on_with_the_first_as_test_side(phantom, tmp_path) -> 
     )
     found = random_labels(data.folder, 1, 0)
     assert found.by_group.test_images == data.manifest.counts["fold-0"].rows
+
+
+def test_splits_are_named_as_an_evaluation_names_them() -> None:
+    assert SPLITS == evaluation._SPLITS
+
+
+def test_patients_whose_names_hold_an_at_sign_are_not_thrown_together(prepare_patients) -> None:
+    data = prepare_patients("group")
+    assert random_labels(data.folder, 1, 0).by_group.accuracy.units == data.manifest.sides["test"].groups > 1

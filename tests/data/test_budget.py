@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from glioray.data import budget
-from glioray.data.budget import is_much, workers_within
+from glioray.data.budget import is_much, threads_within, workers_within
 from glioray.data.prepare_options import PrepareOptions
 
 
@@ -55,3 +57,17 @@ def test_workers_are_as_many_as_asked_for_and_as_the_memory_holds(asked, memory_
     found = workers_within(options, cores)
     assert found == granted
     assert found == 1 or budget.HERE_GB + found * budget.WORKER_GB <= memory_gb
+
+
+def test_threads_that_read_volumes_are_no_more_than_the_memory_holds() -> None:
+    options = PrepareOptions(workers=10, memory_gb=8)
+    assert threads_within(options, "segmentation") == workers_within(options, 10) == 4
+    assert threads_within(options, "classification") == 10
+
+
+def test_cores_are_those_of_the_machine_where_the_system_does_not_say_which_may_be_used(monkeypatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert PrepareOptions().num_threads == 3
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert PrepareOptions().num_threads == 1

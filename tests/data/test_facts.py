@@ -17,8 +17,11 @@ VOLUMES = Contents(
 )
 
 
-def row(patient, label=None, pixels=(), size=(10, 20), mm=None, raw_mm=None, source="file"):
+def row(patient, label=None, pixels=(), size=(10, 20), mm=None, raw_mm=None, source="file", case=None):
+    case_id = case or patient or source
     return Row(
+        case_id=case_id,
+        case_hash=f"hash of {case_id}",
         source=source,
         slice_index=0,
         label=label,
@@ -104,6 +107,15 @@ def test_no_volume_is_told_where_the_spacing_of_one_patient_is_not_known(volumes
     facts = facts_of(rows, 3, [count(rows, [r.patient_id for r in rows], VOLUMES)], VOLUMES)
     assert facts.volumes_ml == {}
     assert facts.spacing_mm["slice"].most == 5
+
+
+def test_two_scans_of_one_patient_are_two_cases() -> None:
+    """3 and 1 slices; 6 and 2 ml of edema."""
+    edema = {"pixels": (0, 2000, 0), "mm": (1.0, 1.0, 1.0)}
+    rows = [*(row("a", case="first", **edema) for _ in range(3)), row("a", case="second", **edema)]
+    facts = facts_of(rows, 2, [count(rows, "aaaa", VOLUMES)], VOLUMES)
+    assert facts.slices == Range(least=1, median=2, most=3)
+    assert facts.volumes_ml["edema"] == Range(least=2, median=4, most=6)
 
 
 def test_scans_without_any_label_have_shares_of_nothing() -> None:

@@ -26,7 +26,9 @@ def given(tmp_path):
 
 
 def rows_of(names, patients=True):
-    return [SimpleNamespace(patient_id=n if patients else None, source=n if not patients else "file") for n in names]
+    if patients:
+        return [SimpleNamespace(patient_id=name, case_id=f"scan of {name}", source="file") for name in names]
+    return [SimpleNamespace(patient_id=None, case_id=f"case of {name}", source=name) for name in names]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,29 @@ def test_the_folds_of_nnunet_are_what_the_others_do_not_validate_on(given) -> No
     assert split.parts == {"a": "fold-0", "d": "fold-0", "b": "fold-1", "c": "fold-2"}
 
 
+@pytest.mark.parametrize("form", ["mapping", "ours"])
+def test_our_own_folds_are_taken(given, form) -> None:
+    parts = {"a": "fold-0", "b": "fold-1", "c": "fold-2", "d": "fold-2", "e": "train"}
+    whole = Split(kind="group", seed=0, groups=parts, patients=tuple("abcde")).model_dump()
+    split = given(parts if form == "mapping" else whole)
+    assert (split.folds, split.parts) == (3, parts)
+    assert split.parts_of(rows_of("edcba"), "edcba") == ["train", "fold-2", "fold-2", "fold-1", "fold-0"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (("fold-0", "fold-1", "fold-3"), r"3 folds, \['fold-0', 'fold-1', 'fold-3'\]; wanted 'fold-0' and on"),
+        (("fold-0", "fold-1", "fold-2", "val"), r"4 folds, .*'val'\]; wanted 'fold-0' and on"),
+        (("fold-0", "fold-1"), r"2 folds, .*at least 3"),
+        (("fold-1", "fold-2", "fold-3"), "'fold-1'; the sides are train, val, test"),
+    ],
+)
+def test_folds_that_do_not_hold_are_refused_by_name(given, parts, said) -> None:
+    with pytest.raises(DataError, match=said):
+        given({f"p{number}": part for number, part in enumerate(parts)})
+
+
 def test_the_digest_is_of_the_bytes(given, tmp_path) -> None:
     digest = given(SIDES).digest
     assert digest == hashlib.sha256((tmp_path / "mine.json").read_bytes()).hexdigest()
@@ -60,6 +85,17 @@ def test_images_without_a_patient_go_by_their_file(given) -> None:
     split = given({"train": ["x/1.png"], "val": ["x/2.png"], "test": ["x/3.png"]})
     rows = rows_of(["x/3.png", "x/1.png", "x/2.png"], patients=False)
     assert split.parts_of(rows, ["g0", "g1", "g2"]) == ["test", "train", "val"]
+
+
+@pytest.mark.parametrize("form", ["{}", "scan of {}", "group of {}"])
+def test_a_row_goes_by_its_patient_its_case_or_its_group_whichever_is_named(given, form) -> None:
+    split = given({form.format(name): side for name, side in SIDES.items()})
+    assert split.parts_of(rows_of("dcba"), [f"group of {name}" for name in "dcba"]) == ["test", "val", "train", "train"]
+
+
+def test_what_is_not_named_in_any_way_is_refused_by_its_patient(given) -> None:
+    with pytest.raises(DataError, match="the first that is missing is 'a'"):
+        given({"x": "train", "y": "val", "z": "test"}).parts_of(rows_of("abc"), "abc")
 
 
 def test_a_patient_without_a_side_is_refused_by_name(given) -> None:

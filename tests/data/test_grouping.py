@@ -19,6 +19,8 @@ VOLUMES = Contents(task="segmentation", channels=("flair",), labels={"tumor": 1}
 
 def row(number, label=0, patient=None, side=None, head=0.5, pixels=(), spacing_mm=None):
     return Row(
+        case_id=f"case{number}",
+        case_hash=f"hash{number}",
         source=f"file{number}",
         slice_index=0,
         label=label,
@@ -111,23 +113,46 @@ def test_patients_that_copy_each_other_in_a_chain_are_all_one_group(heads) -> No
     assert grouping.duplicates.nested == (("p0", "p1"), ("p1", "p2"))
 
 
-def test_one_slice_in_five_alike_does_not_join_patients(heads) -> None:
+@pytest.mark.parametrize("seed", range(6))
+def test_one_slice_in_five_alike_does_not_join_volumes_but_is_counted_across_parts(heads, seed) -> None:
     images = np.concatenate([heads[:5], heads[:1], heads[5:44]])
-    grouping = group([row(i, patient=f"p{i // 5}") for i in range(45)], images)
+    rows = [row(i, None, f"p{i // 5}", pixels=(9,)) for i in range(45)]
+    grouping = group(rows, images, contents=VOLUMES, folds=3, seed=seed)
     assert set(grouping.groups) == {f"p{i}" for i in range(9)}
-    assert grouping.duplicates is None
+    if grouping.parts[0] == grouping.parts[5]:
+        assert grouping.duplicates is None
+    else:
+        assert (grouping.duplicates.alike, grouping.duplicates.nested) == (2, ())
+
+
+def test_one_image_in_twelve_alike_joins_patients(heads) -> None:
+    """Single images are not slices of a volume, which are alike where there is little to see."""
+    images = np.concatenate([heads[:12], heads[:1], heads[12:47]])
+    grouping = group([row(i, patient=f"p{i // 12}", head=0.05) for i in range(48)], images)
+    assert set(grouping.groups) == {"p0+p1", "p2", "p3"}
+    assert (grouping.duplicates.alike, grouping.duplicates.nested) == (0, (("p0", "p1"),))
+
+
+def test_groups_without_patients_keep_their_names_when_files_come(heads) -> None:
+    rows = [row(i) for i in range(20)]
+    images = np.concatenate([heads[:10], heads[:1], heads[10:19]])  # row 10 copies row 0
+    few, more = group(rows[:19], images[:19]), group([row("new"), *rows], np.concatenate([heads[40:41], images]))
+    assert few.groups[0] == few.groups[10] == "file0"
+    assert few.groups[11:13] == ["file11", "file12"]
+    assert more.groups[1:20] == few.groups
 
 
 @pytest.mark.parametrize(("head", "joined"), [(0.05, False), (0.15, True)])
 def test_slices_that_show_hardly_any_head_join_nobody(heads, head, joined) -> None:
     """The last two of four slices of every patient are the same."""
     images = np.stack([heads[i] if i % 4 < 2 else heads[i % 4 - 2] for i in range(48)])
-    rows = [row(i, patient=f"p{i // 4:02}", head=0.5 if i % 4 < 2 else head) for i in range(48)]
+    heads_shown = [0.5 if i % 4 < 2 else head for i in range(48)]
+    rows = [row(i, None, f"p{i // 4:02}", head=shown, pixels=(9,)) for i, shown in enumerate(heads_shown)]
     if joined:
         with pytest.raises(DataError, match="at least 3 groups"):
-            group(rows, images)
+            group(rows, images, contents=VOLUMES)
         return
-    assert len(set(group(rows, images).groups)) == 12
+    assert len(set(group(rows, images, contents=VOLUMES).groups)) == 12
 
 
 def test_an_unnamed_image_joins_the_patient_whose_slice_it_copies(heads) -> None:

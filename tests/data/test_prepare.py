@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from glioray.data.manifest import Range
 from glioray.data.prepare import prepare
 from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import PreparedDataset, load_side
+from glioray.data.runners import run_here
 from glioray.data.shards import read_columns
 from glioray.errors import DataError, LeakError, UnreadableError
 
@@ -48,7 +50,7 @@ def assert_refused(expected, raw, out, said, source="kaggle_mri", options=SMALL)
     assert "\n" not in str(raised.value)
     assert bytes_of(out) == before
     work = out.with_name(f".{out.name}.partial")
-    assert not work.exists() or (isinstance(raised.value, UnreadableError) and any((work / "read").iterdir()))
+    assert not work.exists() or any(path.is_file() and path.name != "lock" for path in work.rglob("*"))
 
 
 def test_the_same_input_gives_the_same_bytes_whatever_the_threads(kaggle_scans, tmp_path) -> None:
@@ -128,6 +130,43 @@ def test_the_source_hash_is_of_names_and_contents(kaggle_folder, tmp_path) -> No
     path = moved / "Training" / "glioma" / "Training_0.jpg"
     path.rename(path.with_name("Training_00.jpg"))
     assert prepare("kaggle_mri", moved, tmp_path / "three", SMALL).manifest.settings.source_hash != first
+
+
+@pytest.fixture
+def pictures(kaggle_scans, tmp_path):
+    """A class a folder, and a table that names a patient for every two of the 32 pictures."""
+    root = shutil.copytree(kaggle_scans / "Training", tmp_path / "pictures")
+    names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.jpg"))
+    lines = [f"{name},P{number // 2:02}" for number, name in enumerate(names)]
+    (root / "patients.csv").write_text("\n".join(["file,patient", *lines]))
+    return root
+
+
+def test_a_corrected_table_of_patients_prepares_anew(pictures, tmp_path) -> None:
+    options = with_(SMALL, source_options={"patients": "patients.csv"})
+    first = prepare("image_folder", pictures, tmp_path / "out", options)
+    assert prepare("image_folder", pictures, tmp_path / "out", options).manifest == first.manifest
+    table = pictures / "patients.csv"
+    table.write_text(table.read_text().replace("Training_2.jpg,P01", "Training_2.jpg,P00"))
+    second = prepare("image_folder", pictures, tmp_path / "out", options)
+    assert first.manifest.settings.source_hash != second.manifest.settings.source_hash
+    patients = dict(zip(*columns_of(second, "source", "patient_id"), strict=True))
+    assert [patients[f"glioma/Training_{number}.jpg"] for number in range(4)] == ["P00", "P00", "P00", "P01"]
+
+
+def test_the_folder_may_be_named_from_where_one_stands(kaggle_scans, tmp_path, monkeypatch) -> None:
+    """A runner elsewhere gets whole paths."""
+    seen = []
+
+    def runner(work, items, on_done):
+        seen.extend(path for item in items for case in getattr(item, "cases", ()) for path in case.files)
+        seen.append(work.folder)
+        run_here(1)(work, items, on_done)
+
+    monkeypatch.chdir(kaggle_scans.parent)
+    prepare("kaggle_mri", Path("raw"), Path(os.path.relpath(tmp_path / "out")), SMALL, runner=runner)
+    assert len(seen) == 34
+    assert all(path.is_absolute() for path in seen)
 
 
 def test_a_lost_shard_prepares_anew(kaggle_scans, tmp_path) -> None:
@@ -234,6 +273,19 @@ def test_the_split_of_one_data_set_can_be_given_to_another(lgg_scans, tmp_path) 
     assert second.split.groups == first.split.groups
 
 
+def test_our_folds_of_unnamed_images_can_be_given_to_what_is_left_of_them(kaggle_folder, tmp_path) -> None:
+    """Groups keep their names, also those of copies, when a file before them is taken away."""
+    folder = kaggle_folder / "Training" / "glioma"
+    shutil.copy(folder / "Training_3.jpg", folder / "again.jpg")
+    first = prepare("kaggle_mri", kaggle_folder, tmp_path / "one", with_(SMALL, folds=3))
+    (folder / "Training_0.jpg").unlink()
+    given = with_(SMALL, split_file=first.folder / "split.json", seed=9)
+    second = prepare("kaggle_mri", kaggle_folder, tmp_path / "two", given)
+    gone = set(first.split.groups.items()) - set(second.split.groups.items())
+    assert {group for group, _ in gone} == {"Training/glioma/Training_0.jpg"}
+    assert second.split.groups["Training/glioma/Training_3.jpg"] == first.split.groups["Training/glioma/Training_3.jpg"]
+
+
 def test_the_folds_of_nnunet_are_honored(lgg_scans, tmp_path, split_file) -> None:
     split_file.write_text('[{"train": [], "val": ["P1", "P3"]}, {"train": [], "val": ["P0"]}, {"val": ["P2"]}]')
     dataset = prepare("lgg", lgg_scans, tmp_path / "out", with_(SMALL, split_file=split_file))
@@ -329,6 +381,16 @@ def test_a_link_that_leads_out_of_the_folder_is_refused_by_name(kaggle_folder, t
     dataset = prepare("kaggle_mri", kaggle_folder, tmp_path / "out", with_(SMALL, skip_unreadable=True))
     assert [refused.source for refused in dataset.manifest.refused] == ["Training/glioma/link.png"]
     assert "Training/glioma/link.png" not in columns_of(dataset, "source")[0]
+
+
+def test_a_file_that_cannot_be_opened_is_one_case_that_is_refused_by_name(kaggle_folder, tmp_path) -> None:
+    (kaggle_folder / "Training" / "glioma" / "Training_7.jpg").symlink_to("gone.jpg")
+    said = r"^Training/glioma/Training_7\.jpg: cannot be opened \(No such file or directory\)\..*--skip-unreadable"
+    assert_refused(UnreadableError, kaggle_folder, tmp_path / "out", said)
+    assert not (tmp_path / ".out.partial").exists()
+    dataset = prepare("kaggle_mri", kaggle_folder, tmp_path / "out", with_(SMALL, skip_unreadable=True))
+    assert [refused.source for refused in dataset.manifest.refused] == ["Training/glioma/Training_7.jpg"]
+    assert dataset.manifest.facts.cases == 32
 
 
 def test_a_link_within_the_folder_is_a_file_like_any_other(kaggle_folder, tmp_path) -> None:
@@ -445,6 +507,7 @@ def test_a_disk_that_fills_up_leaves_the_old_data_set(kaggle_scans, tmp_path, mo
 
     monkeypatch.setattr(staging_module, "write_whole", full)
     assert_refused(DataError, kaggle_scans, tmp_path / "out", "no space left", options=with_(SMALL, seed=5))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert bytes_of(dataset.folder) == before
 
 

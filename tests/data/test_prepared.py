@@ -55,6 +55,27 @@ def test_patients_of_the_sides_are_all_patients(dataset) -> None:
     assert sides[0] == dataset.groups("train")
 
 
+def test_rows_that_name_no_patient_are_nobody_among_the_patients(dataset) -> None:
+    path = dataset.folder / "split=train" / "part-00000.parquet"
+    table = pq.read_table(path, partitioning=None)
+    names = [None, *table["patient_id"].to_pylist()[1:]]
+    index = table.column_names.index("patient_id")
+    field = table.schema.field(index)
+    pq.write_table(table.set_column(index, field, pa.array(names, field.type)), path)
+    assert dataset.patients("train") == dataset.groups("train")
+
+
+def test_a_scan_has_the_same_hash_in_every_data_set(lgg_folder, dataset, tmp_path) -> None:
+    (lgg_folder / "kaggle_3m" / "P1").rename(lgg_folder / "kaggle_3m" / "Q1")
+    for path in (lgg_folder / "kaggle_3m" / "Q1").iterdir():
+        path.rename(path.with_name(path.name.replace("P1", "Q1")))
+    options = PrepareOptions(image_size=48, workers=1, seed=7)
+    other = prepare("lgg", lgg_folder, tmp_path / "other", options)
+    hashes = [frozenset().union(*(data.case_hashes(side) for side in SIDES)) for data in (dataset, other)]
+    assert hashes[0] == hashes[1]
+    assert [len(dataset.case_hashes(side)) for side in SIDES] == [2, 1, 1]
+
+
 def test_a_group_on_two_sides_of_the_shards_is_a_leak(dataset) -> None:
     """Somebody copied a training shard over the test shard."""
     train = pq.read_table(dataset.folder / "split=train" / "part-00000.parquet")

@@ -31,6 +31,18 @@ def test_as_is_at_the_same_size_changes_no_pixel() -> None:
     assert np.array_equal(prepare_volume(image, WHOLE).image, image)
 
 
+@pytest.mark.parametrize("least", [-1000, 0])
+def test_outside_of_the_picture_it_is_as_dark_as_its_darkest_pixel(least) -> None:
+    """A picture of 32 x 16 px with air at `least`, in a square of 32: prepared as one that was padded before."""
+    image = np.full((1, 1, 32, 16), least, dtype=np.int16)
+    image[..., 8:24, 4:12] = least + np.random.default_rng(0).integers(100, 400, (16, 8))
+    whole = np.pad(image, ((0, 0), (0, 0), (0, 0), (8, 8)), constant_values=least)
+    settings = Preprocessing(image_size=32, crop_head=False, intensity="percentile")
+    found = prepare_volume(image, settings).image
+    assert not found[..., :8].any()
+    assert np.abs(found.astype(int) - prepare_volume(whole, settings).image).max() <= 1
+
+
 def test_as_is_refuses_what_is_not_uint8(volume) -> None:
     with pytest.raises(DataError, match="float32"):
         prepare_volume(volume.astype(np.float32), WHOLE)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 from glioray.data import reading
 from glioray.data.duplicates import find_copies
 from glioray.data.preprocessing import Preprocessing
-from glioray.data.reading import PortionReader, digest
+from glioray.data.reading import PortionReader
 from glioray.data.records import Case, RawVolume
 from glioray.data.sources import load, raw_scans
 from glioray.data.staging import Portion, load_staged
@@ -30,7 +29,8 @@ def read(tmp_path):
         contents = source.describe(scans)
         preprocessing = Preprocessing(image_size=SIZE_PX, crop_head=crop_head, intensity=intensity)
         values, channels = tuple(contents.labels.values()), num_channels or len(contents.channels)
-        portion = Portion("key", tuple(source.find(scans).cases[:2]) if cases is None else cases)
+        found = tuple(source.find(scans).cases[:2]) if cases is None else cases
+        portion = Portion("key", found, tuple(case.case_id for case in found))
         PortionReader(name, scans, preprocessing, channels, values, folder)(portion)
         return load_staged(folder, "key")
 
@@ -60,7 +60,9 @@ def volume(draw_head, channels=1, mask=None):
 
 def read_fakes(tmp_path, cases, num_channels=1):
     preprocessing = Preprocessing(image_size=SIZE_PX, crop_head=False, intensity="as_is")
-    PortionReader("toy", None, preprocessing, num_channels, (), tmp_path)(Portion("key", cases))
+    PortionReader("toy", None, preprocessing, num_channels, (), tmp_path)(
+        Portion("key", cases, tuple(f"hash of {case.case_id}" for case in cases))
+    )
     return load_staged(tmp_path, "key")
 
 
@@ -134,6 +136,7 @@ def test_a_case_that_cannot_be_read_is_noted_and_the_others_are_read(fake, draw_
     cases = fake({"a": volume(draw_head), "b": UnreadableError("b.nii: truncated"), "c": volume(draw_head)})
     staged = read_fakes(tmp_path, cases)
     assert [row.patient_id for row in staged.rows] == ["a", "a", "c", "c"]
+    assert [(row.case_id, row.case_hash) for row in staged.rows[1:3]] == [("a", "hash of a"), ("c", "hash of c")]
     assert [(entry.source, entry.reason) for entry in staged.refused] == [("b", "b.nii: truncated")]
 
 
@@ -159,15 +162,16 @@ def test_an_error_that_is_no_fault_of_the_case_ends_the_reading(fake, draw_head,
         read_fakes(tmp_path, cases)
 
 
+def test_what_could_not_be_read_is_tried_again(fake, draw_head, tmp_path) -> None:
+    cases = fake({"a": volume(draw_head), "b": UnreadableError("b.nii: the share was away")})
+    assert len(read_fakes(tmp_path, cases).refused) == 1
+    staged = read_fakes(tmp_path, fake({"a": volume(draw_head), "b": volume(draw_head)}))
+    assert [row.case_id for row in staged.rows] == ["a", "a", "b", "b"]
+    assert staged.refused == ()
+
+
 def test_a_portion_that_was_staged_is_not_read_again(fake, draw_head, tmp_path) -> None:
     cases = fake({"a": volume(draw_head)})
     first = read_fakes(tmp_path, cases)
     fake({"a": DataError("read again")})
     assert read_fakes(tmp_path, cases) == first
-
-
-def test_the_digest_is_of_the_content(tmp_path) -> None:
-    (tmp_path / "x").write_bytes(b"abc")
-    assert digest(tmp_path / "x") == hashlib.sha256(b"abc").hexdigest()
-    with pytest.raises(UnreadableError, match="nowhere: cannot be read"):
-        digest(tmp_path / "nowhere")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import multiprocessing
 import os
@@ -92,6 +93,13 @@ def bytes_of(folder: Path) -> dict[str, str]:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def zipped(folder: Path, archive: Path) -> Path:
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(folder.rglob("*")):
+            file.write(path, path.relative_to(folder).as_posix())
+    return archive
 
 
 def kill_me(*_: object) -> None:
@@ -226,15 +234,45 @@ def test_files_may_be_skipped_after_all(kaggle_folder, tmp_path, read_again) -> 
         prepare(kaggle_folder, tmp_path / "out")
     read_again.clear()
     dataset = prepare(kaggle_folder, tmp_path / "out", OPTIONS.model_copy(update={"skip_unreadable": True}))
-    assert read_again == []
+    assert read_again == ["Training/glioma/notes.jpg", "Training/meningioma/Training_0.jpg"]  # its portion, once more
     assert [refused.source for refused in dataset.manifest.refused] == ["Training/glioma/notes.jpg"]
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), DataError("too few groups"), OSError(5, "I/O error")])
-def test_any_other_error_leaves_nothing_beside_the_output(kaggle_scans, tmp_path, error) -> None:
+def test_any_other_error_keeps_what_was_read(kaggle_scans, tmp_path, undisturbed, read_again, error) -> None:
     with pytest.raises((ValueError, DataError)):
         prepare(kaggle_scans, tmp_path / "out", on_progress=interrupt("read", 0.5, error))
+    assert names(tmp_path) == [WORK]
+    prepare(kaggle_scans, tmp_path / "out")
+    assert len(read_again) == len(set(read_again)) == 32
+    assert bytes_of(tmp_path / "out") == undisturbed
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_full_disk_leaves_nothing_beside_the_output(kaggle_scans, tmp_path) -> None:
+    with pytest.raises(DataError, match="no space left"):
+        prepare(kaggle_scans, tmp_path / "out", on_progress=interrupt("read", 0.5, OSError(errno.ENOSPC, "full")))
     assert names(tmp_path) == []
+
+
+def test_what_failed_in_passing_is_read_again_though_files_may_be_skipped(
+    kaggle_scans, tmp_path, undisturbed, monkeypatch
+) -> None:
+    """The share that a file lies on was away, and the run ended after it was told so."""
+    options = OPTIONS.model_copy(update={"skip_unreadable": True})
+    read = kaggle_mri.read
+
+    def away(scans, case):
+        if case.case_id == "Training/glioma/Training_2.jpg":
+            raise UnreadableError(f"{case.case_id}: the share is away")
+        return read(scans, case)
+
+    monkeypatch.setattr(kaggle_mri, "read", away)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(kaggle_scans, tmp_path / "out", options, interrupt("write", 0.5, KeyboardInterrupt()))
+    monkeypatch.setattr(kaggle_mri, "read", read)
+    assert prepare(kaggle_scans, tmp_path / "out", options).manifest.refused == ()
+    assert bytes_of(tmp_path / "out") == undisturbed
 
 
 def test_a_second_process_at_the_same_time_is_refused(kaggle_scans, tmp_path) -> None:
@@ -248,13 +286,10 @@ def test_a_second_process_at_the_same_time_is_refused(kaggle_scans, tmp_path) ->
 
 
 def test_an_archive_is_not_unpacked_twice(kaggle_scans, tmp_path, undisturbed, read_again) -> None:
-    raw = tmp_path / "raw.zip"
-    with zipfile.ZipFile(raw, "w") as file:
-        for path in sorted(kaggle_scans.rglob("*")):
-            file.write(path, path.relative_to(kaggle_scans).as_posix())
+    raw = zipped(kaggle_scans, tmp_path / "raw.zip")
     with pytest.raises(KeyboardInterrupt):
         prepare(raw, tmp_path / "out", on_progress=interrupt("read", 0.5, KeyboardInterrupt()))
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / WORK / "raw").rglob("*.jpg")}
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob(f"{WORK}/raw-*/**/*.jpg")}
     assert len(before) == 32
     seen: dict[Path, int] = {}
 
@@ -265,3 +300,17 @@ def test_an_archive_is_not_unpacked_twice(kaggle_scans, tmp_path, undisturbed, r
     assert seen == before
     assert len(read_again) == 32
     assert bytes_of(tmp_path / "out") == undisturbed
+
+
+def test_another_archive_is_not_mixed_with_the_one_that_was_interrupted(kaggle_folder, tmp_path, draw_head) -> None:
+    """The second one lacks three pictures of the first, and another is drawn anew."""
+    raw = zipped(kaggle_folder, tmp_path / "raw.zip")
+    with pytest.raises(KeyboardInterrupt):
+        prepare(raw, tmp_path / "out", on_progress=interrupt("read", 0.5, KeyboardInterrupt()))
+    for number in (1, 2, 3):
+        (kaggle_folder / "Training" / "glioma" / f"Training_{number}.jpg").unlink()
+    Image.fromarray(draw_head(999)).save(kaggle_folder / "Training" / "glioma" / "Training_0.jpg", format="PNG")
+    prepare(zipped(kaggle_folder, raw), tmp_path / "out")
+    prepare(kaggle_folder, tmp_path / "fresh")
+    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "fresh")
+    assert names(tmp_path) == ["fresh", "out", "raw", "raw.zip"]

@@ -12,6 +12,8 @@ from glioray.data.staging import Row, load_staged, stage
 
 def row(number, pixels=(0, 0)):
     return Row(
+        case_id=f"c{number // 5}",
+        case_hash=f"hash{number // 5}",
         source=f"file{number:03}",
         slice_index=number % 5,
         label=None,
@@ -38,6 +40,10 @@ def staging(tmp_path):
         has_rows = [pixels] if len(pixels) else []
         stage(tmp_path, key, has_rows, [p[:, 0] for p in has_rows], [views], [row(i) for i in numbers], [])
     return Staging(tuple(load_staged(tmp_path, key) for key in ("one", "none", "other")))
+
+
+def placed(case, number, source, label=None):
+    return SimpleNamespace(case_id=case, slice_index=number, source=source, label=label, label_pixels=())
 
 
 def grouping(parts, groups=None):
@@ -68,6 +74,7 @@ def test_a_record_is_its_row_with_its_pixels_and_its_group(staging) -> None:
     assert len(records) == 10
     record = records[7]
     assert (record.source, record.group_id, record.patient_id) == ("file007", "g7", "p1")
+    assert (record.case_id, record.case_hash) == ("c1", "hash1")
     assert (record.raw_size_px, record.spacing_mm) == ((64, 48), (5.0, 1.5, 2.5))
     assert np.unique(record.image).tolist() == np.unique(record.mask).tolist() == [7]
     assert [r.source for r in records[2:5]] == ["file002", "file003", "file004"]
@@ -82,9 +89,19 @@ def test_training_is_shuffled_by_the_seed_and_loses_no_row() -> None:
 
 @pytest.mark.parametrize("part", ["val", "test", "fold-2"])
 def test_all_other_parts_are_sorted_by_group_slice_and_file(part) -> None:
-    rows = [SimpleNamespace(slice_index=z, source=name, label_pixels=()) for z, name in ((2, "a"), (1, "c"), (1, "b"))]
+    rows = [placed("case", z, name) for z, name in ((2, "a"), (1, "c"), (1, "b"))]
     assert order_of(part, rows, grouping([part] * 3, ["g"] * 3), 0, 0.0) == [2, 1, 0]
     assert order_of(part, rows, grouping([part] * 3, ["h", "i", "g"]), 0, 0.0) == [2, 0, 1]
+
+
+def test_slices_of_two_scans_of_a_patient_are_not_mixed() -> None:
+    rows = [placed(case, z, case) for z in (1, 0) for case in ("later", "first")]
+    assert order_of("test", rows, grouping(["test"] * 4, ["patient"] * 4), 0, 0.0) == [3, 1, 2, 0]
+
+
+def test_single_images_of_a_patient_are_in_the_order_of_their_slices() -> None:
+    rows = [placed("x", 2, "x", label=0), placed("y", 1, "y", label=0)]
+    assert order_of("test", rows, grouping(["test"] * 2, ["patient"] * 2), 0, 0.0) == [1, 0]
 
 
 def test_a_part_holds_its_own_rows_only() -> None:

@@ -24,6 +24,8 @@ def records(count, is_segmentation=True):
             label=None if is_segmentation else i % 4,
             group_id=f"g{i}",
             patient_id=f"p{i}" if i % 2 else None,
+            case_id=f"c{i // 2}",
+            case_hash=f"hash{i // 2}",
             slice_index=i,
             source=f"file{i}",
             brain_mean=1.5,
@@ -65,7 +67,17 @@ def test_every_column_comes_back_as_it_was(make) -> None:
         wanted = np.stack([np.array(getattr(row, name)) for row in written])
         assert np.array_equal(numpy_of(table[name]), wanted), name
     plain = {name: table[name].to_pylist() for name in table.column_names if name not in ("image", "mask")}
-    for name in ("slice_index", "brain_mean", "brain_std", "brain_fraction", "group_id", "patient_id", "source"):
+    for name in (
+        "slice_index",
+        "brain_mean",
+        "brain_std",
+        "brain_fraction",
+        "group_id",
+        "patient_id",
+        "case_id",
+        "case_hash",
+        "source",
+    ):
         assert plain[name] == [getattr(row, name) for row in written], name
     assert (plain["raw_height"], plain["raw_width"]) == ([103, 100, 104], [203, 200, 204])
     assert (plain["group_index"], plain["patient_index"]) == ([3, 0, 4], [30, -1, -1])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,12 +21,19 @@ def cases(tmp_path):
     return found
 
 
+def move(path, to):
+    to.parent.mkdir(exist_ok=True)
+    return path.rename(to)
+
+
 def digests_of(cases):
     return {path: path.read_bytes().hex() for case in cases for path in case.files}
 
 
 def row(number, **changed):
     values = {
+        "case_id": f"case{number}",
+        "case_hash": f"hash{number}",
         "source": f"file{number}",
         "slice_index": number,
         "label": None,
@@ -43,13 +52,17 @@ def row(number, **changed):
     return Row(**values | changed)
 
 
+def portions_in(cases, decisive="settings"):
+    return portions_of(cases, cases[-1].files[0].parent, digests_of(cases), decisive)
+
+
 def keys(cases, decisive="settings"):
-    return [portion.key for portion in portions_of(cases, digests_of(cases), decisive)]
+    return [portion.key for portion in portions_in(cases, decisive)]
 
 
 def test_a_portion_holds_so_many_cases_in_their_order(cases, monkeypatch) -> None:
     monkeypatch.setattr(staging_module, "MOST_CASES", 4)
-    portions = portions_of(cases, digests_of(cases), "")
+    portions = portions_in(cases)
     assert [len(portion.cases) for portion in portions] == [4, 4, 2]
     assert [case for portion in portions for case in portion.cases] == cases
 
@@ -57,7 +70,7 @@ def test_a_portion_holds_so_many_cases_in_their_order(cases, monkeypatch) -> Non
 def test_a_portion_holds_so_many_bytes_unless_one_case_has_more(cases, monkeypatch) -> None:
     monkeypatch.setattr(staging_module, "MOST_RAW_BYTES", 250)
     cases[4].files[0].write_bytes(b"x" * 1000)
-    portions = portions_of(cases, digests_of(cases), "")
+    portions = portions_in(cases)
     assert [len(portion.cases) for portion in portions] == [2, 2, 1, 2, 2, 1]
     assert portions[2].cases == (cases[4],)
 
@@ -74,6 +87,23 @@ def test_a_changed_file_changes_the_key_of_its_portion_only(cases, monkeypatch) 
 def test_whatever_stands_in_a_row_is_in_the_key(cases, change) -> None:
     other = Case(**{**vars(cases[0]), **change})
     assert keys([other, *cases[1:]]) != keys(cases)
+
+
+def test_names_of_files_are_in_the_key_but_not_the_folder_of_all(cases, tmp_path) -> None:
+    before = keys(cases)
+    moved = [replace(case, files=(move(case.files[0], tmp_path / "else" / case.files[0].name),)) for case in cases]
+    assert keys(moved) == before
+    renamed = replace(moved[0], files=(move(moved[0].files[0], tmp_path / "else" / "other"),))
+    assert keys([renamed, *moved[1:]]) != before
+
+
+def test_the_hash_of_a_case_is_of_contents_only(cases, tmp_path) -> None:
+    before = portions_in(cases)[0].hashes
+    assert len(set(before)) == 10
+    renamed = replace(cases[0], case_id="x", patient_id=None, files=(move(cases[0].files[0], tmp_path / "other"),))
+    cases[1].files[0].write_bytes(b"y" * 100)
+    after = portions_in([renamed, *cases[1:]])[0].hashes
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False] + [True] * 8
 
 
 def test_other_settings_have_other_keys(cases) -> None:
@@ -108,9 +138,16 @@ def test_turned_pixels_are_staged_as_they_look(tmp_path) -> None:
     assert np.array_equal(np.stack([staged.image(0), staged.image(1)]), image)
 
 
-def test_a_portion_of_which_nothing_can_be_read_is_staged_too(tmp_path) -> None:
-    stage(tmp_path, "key", [], [], [], [], [Refused(source="x", reason="broken")])
+def test_a_portion_that_was_read_whole_is_staged(tmp_path) -> None:
+    pixels = np.zeros((1, 1, 4, 4), np.uint8)
+    stage(tmp_path, "key", [pixels], [], [np.zeros((1, 1, 1024), np.float32)], [row(0)], [])
     assert is_staged(tmp_path, "key")
+    assert not is_staged(tmp_path, "other")
+
+
+def test_a_portion_of_which_nothing_can_be_read_comes_back_but_is_read_again(tmp_path) -> None:
+    stage(tmp_path, "key", [], [], [], [], [Refused(source="x", reason="broken")])
+    assert not is_staged(tmp_path, "key")
     assert load_staged(tmp_path, "key").rows == ()
     assert [path.name for path in tmp_path.iterdir()] == ["key.json"]
 

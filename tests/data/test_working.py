@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -30,6 +31,12 @@ def fail_inside(out, error):
         raise error
 
 
+def fail_with_nothing_made(out, error):
+    with working_folder(out) as work:
+        (work / "read").mkdir()
+        raise error
+
+
 def test_the_folder_is_beside_the_output_and_gone_after_success(tmp_path) -> None:
     with working_folder(tmp_path / "deep" / "out") as work:
         assert work.parent == tmp_path / "deep"
@@ -37,8 +44,17 @@ def test_the_folder_is_beside_the_output_and_gone_after_success(tmp_path) -> Non
     assert names(tmp_path / "deep") == []
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), UnreadableError("a file is broken")])
-def test_what_can_go_on_is_kept(tmp_path, error) -> None:
+ERRORS = [
+    KeyboardInterrupt(),
+    UnreadableError("a file is broken"),
+    ValueError("a bug"),
+    DataError("too few groups"),
+    LeakError("two sides"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_what_was_made_is_kept_whatever_the_error(tmp_path, error) -> None:
     with pytest.raises(type(error)):
         fail_inside(tmp_path / "out", error)
     with working_folder(tmp_path / "out") as work:
@@ -46,17 +62,10 @@ def test_what_can_go_on_is_kept(tmp_path, error) -> None:
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), UnreadableError("a file is broken")])
+@pytest.mark.parametrize("error", [*ERRORS, OSError(errno.EIO, "I/O error")])
 def test_a_folder_in_which_nothing_was_made_is_not_kept(tmp_path, error) -> None:
-    with pytest.raises(type(error)), working_folder(tmp_path / "out"):
-        raise error
-    assert names(tmp_path) == []
-
-
-@pytest.mark.parametrize("error", [ValueError("a bug"), DataError("too few groups"), LeakError("two sides")])
-def test_any_other_error_leaves_nothing(tmp_path, error) -> None:
-    with pytest.raises(type(error)):
-        fail_inside(tmp_path / "out", error)
+    with pytest.raises((type(error), DataError)):
+        fail_with_nothing_made(tmp_path / "out", error)
     assert names(tmp_path) == []
 
 
@@ -70,7 +79,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, number) -> None:
 def test_a_file_that_cannot_be_written_is_named_in_one_line(tmp_path) -> None:
     with pytest.raises(DataError, match=r"/there/x: Permission denied\. .*out is as it was"):
         fail_inside(tmp_path / "out", OSError(errno.EACCES, "Permission denied", "/there/x"))
-    assert names(tmp_path) == []
+    assert names(tmp_path) == [".out.partial"]
 
 
 def test_a_place_that_cannot_hold_a_folder_is_one_line(tmp_path) -> None:
@@ -90,6 +99,25 @@ def test_a_second_process_is_refused_and_takes_nothing_from_the_first(tmp_path) 
 def test_two_outputs_do_not_wait_for_each_other(tmp_path) -> None:
     with working_folder(tmp_path / "one") as one, working_folder(tmp_path / "other") as other:
         assert one != other
+
+
+def test_a_lock_that_was_taken_away_while_it_was_waited_for_is_nobodys(tmp_path, monkeypatch) -> None:
+    """The first process ended between this one's opening of the file and its locking of it."""
+    flock = fcntl.flock
+
+    def late(file, flags):
+        (tmp_path / ".out.partial" / "lock").unlink()
+        flock(file, flags)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(DataError, match="another process is preparing it"), working_folder(tmp_path / "out"):
+        pytest.fail("went on")
+
+
+def test_a_system_without_locks_is_told_so_in_one_line(tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with pytest.raises(DataError, match="takes a lock that this system has not"), working_folder(tmp_path / "out"):
+        pytest.fail("went on")
 
 
 def test_a_kill_keeps_the_folder_and_frees_it(tmp_path) -> None:

@@ -9,10 +9,21 @@ import pytest
 import torch
 
 from glioray.data.manifest import Leak
+from glioray.data.prepare import prepare
+from glioray.data.prepare_options import PrepareOptions
+from glioray.data.prepared import PreparedDataset
+from glioray.data.shards import read_columns
 from glioray.errors import DataError, LeakError, ModelError
 from glioray.evaluation.result import Evaluation
 from glioray.evaluation.run import evaluate
+from glioray.recipe import Recipe
+from glioray.registry.bundle import ModelBundle
 from glioray.serving.predictor import Predictor
+from glioray.training.loop import fit
+from glioray.training.record import write_bundle
+from glioray.training.worker import LocalWorker, checkpoints
+
+PHANTOM = PrepareOptions(task="classification", image_size=80, val_fraction=0.3, test_fraction=0.3)
 
 
 def answer_with(monkeypatch: pytest.MonkeyPatch, function) -> None:
@@ -32,6 +43,10 @@ def one_hot(images: torch.Tensor) -> torch.Tensor:
 
 def own_mask(images: torch.Tensor) -> torch.Tensor:
     return torch.stack([images[:, 0] == 1, images[:, 0] == 4], dim=1).float()
+
+
+def sources_of(dataset: PreparedDataset, side: str) -> set[str]:
+    return set(read_columns(dataset.folder, dataset.manifest, side, ["source"])["source"])
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -168,14 +183,51 @@ def test_a_published_split_carries_its_leak_line(make_classification, make_bundl
     assert "leaky: 2 of 3" in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_another_split_of_the_scans_it_was_trained_on_is_leaky(make_classification, make_bundle, tmp_path, monkeypatch):
+def test_other_data_that_hold_scans_it_was_trained_on_are_leaky(
+    make_classification, make_bundle, tmp_path, monkeypatch
+):
     bundle = make_bundle(make_classification([0, 1, 2]))
+    learned = ("hash of test/0.png", "hash of test/2.png", "hash of train/0.png")
+    bundle = replace(bundle, config=bundle.config.model_copy(update={"learned_from": learned}))
     answer_with(monkeypatch, one_hot)
 
     found = evaluate(bundle, make_classification([2, 1, 0], name="again").folder, tmp_path / "out")
 
-    assert found.leak == "leaky: another split of the scans that it was trained on"
+    assert found.leak == "leaky: it was trained on 2 of the 3 scans"
     assert found.leak in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_other_data_none_of_which_it_was_trained_on_are_not_leaky(
+    make_classification, make_bundle, tmp_path, monkeypatch
+):
+    bundle = make_bundle(make_classification([0, 1, 2]))
+    answer_with(monkeypatch, one_hot)
+
+    assert evaluate(bundle, make_classification([2, 1, 0], name="again").folder, tmp_path / "out").leak is None
+
+
+@pytest.fixture
+def trained_on_some(phantom, tmp_path):
+    """12 of the 24 scans of the phantom, and a network trained on these for an epoch."""
+    some = prepare("phantom", phantom, tmp_path / "some", PHANTOM.model_copy(update={"limit": 12}))
+    values = {"task": "classification", "data": {"path": "some"}, "model": {"name": "custom_cnn"}, "precision": "fp32"}
+    recipe = Recipe.from_values({**values, "budget": {"epochs": 1, "batch_size": 4}})
+    fit(recipe, some, LocalWorker(some, tmp_path / "run", recipe.seed))
+    checkpoint = checkpoints(tmp_path / "run")[-1]
+    return some, ModelBundle.load(write_bundle(tmp_path / "run", recipe, some, checkpoint, 1))
+
+
+def test_a_model_of_a_limited_data_set_is_leaky_on_the_whole(trained_on_some, phantom, tmp_path):
+    some, bundle = trained_on_some
+    whole = prepare("phantom", phantom, tmp_path / "whole", PHANTOM.model_copy(update={"seed": 1}))
+    tested = sources_of(whole, "test")
+    learned = tested & (sources_of(some, "train") | sources_of(some, "val"))
+    assert 0 < len(learned) < len(tested)
+
+    found = evaluate(bundle, whole.folder, tmp_path / "out")
+
+    assert found.leak == f"leaky: it was trained on {len(learned)} of the {len(tested)} scans"
+    assert evaluate(bundle, some.folder, tmp_path / "own").leak is None
 
 
 def test_other_data_than_trained_from_are_marked(make_classification, make_bundle, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 from glioray.data.clinical import read_clinical
 from glioray.data.records import Clinical
 from glioray.data.sources import brats_h5, brats_nifti, raw_scans
+from glioray.data.sources._brats_scale import is_scaled_by_slice, restore_scale
 
 REAL = os.environ.get("GLIORAY_REAL_DATA")
 ROOT = Path(REAL or ".")
@@ -66,6 +67,17 @@ def test_h5_pixels_are_those_of_the_nifti_route_on_the_scale_of_their_volume(nif
     assert slope > 0
     assert np.abs(scaled - (slope * raw + offset)).max() < 1e-5
     assert np.array_equal(np.rint((scaled - offset) / slope), raw)
+
+
+def test_the_whole_case_standardized_slice_by_slice_comes_back_exactly(nifti) -> None:
+    names = [f"slice {number}" for number in range(155)]
+    scaled = nifti.image.astype(np.float64)
+    spread = scaled.std(axis=(2, 3), keepdims=True)
+    scaled -= scaled.mean(axis=(2, 3), keepdims=True)
+    scaled /= np.where(spread > 0, spread, 1)
+    assert is_scaled_by_slice(scaled, names)
+    restore_scale(scaled, names)
+    assert np.array_equal(scaled, nifti.image)
 
 
 def test_the_gap_between_the_slices_is_told() -> None:

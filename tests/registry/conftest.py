@@ -32,6 +32,7 @@ def bundle() -> ModelBundle:
         normalization=Normalization(mean=(1.0, 2.0), std=(3.0, 4.0)),
         data_fingerprint="0123456789ab",
         source_hash="5ca9",
+        learned_from=("hash1", "hash2"),
         leak=None,
         epoch=3,
         versions=versions(),

@@ -36,6 +36,7 @@ def test_a_saved_bundle_is_loaded_exactly(bundle, tmp_path):
     loaded = ModelBundle.load(tmp_path / "bundle")
 
     assert loaded.config == scored.config
+    assert loaded.config.learned_from == ("hash1", "hash2")
     assert all(torch.equal(loaded.weights[name], scored.weights[name]) for name in scored.weights)
     images = torch.randn(2, 2, 16, 16)
     with torch.inference_mode():

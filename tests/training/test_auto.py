@@ -37,7 +37,7 @@ def test_the_batch_fits_the_memory(auto_recipe: Recipe, monkeypatch: pytest.Monk
     monkeypatch.setattr("glioray.training.auto.SMALLEST_BATCH", 1)
     sizes = {}
     for free in (1e12, 3e6, 1.0):
-        monkeypatch.setattr("glioray.training.auto._free_bytes", lambda recipe, free=free: free)
+        monkeypatch.setattr("glioray.training.auto._worker_bytes", lambda recipe, free=free: free)
         monkeypatch.setattr("glioray.training.auto.UPDATES", 1)
         sizes[free] = resolved(auto_recipe, ())[0].budget.batch_size
     assert sizes[1e12] == 8

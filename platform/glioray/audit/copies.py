@@ -1,20 +1,18 @@
-"""Which images are copies of which, of what kind, and what stands on both sides of a split.
+"""Which images are copies of which, of what kind, and which of them are worth a look.
 
 N images, V views, P pairs.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glioray.audit.groups import Groups, group
 from glioray.audit.pictures import OnProgress, Pictures
-from glioray.audit.result import Copies, Kind, Member, Pair
-from glioray.data.duplicates import SYMMETRIES, THRESHOLD, correlations, find_copies_in_views, group_ids
+from glioray.data.duplicates import THRESHOLD, correlations, find_copies, find_copies_in_views
 
 KINDS = ("identical file", "identical pixels", "near-copy", "mirrored", "turned", "contrast changed")
 FILE, PIXELS, NEAR, MIRRORED, TURNED, CONTRAST = range(len(KINDS))
@@ -31,48 +29,34 @@ class Found:
     kinds: NDArray[np.int64]
     symmetries: NDArray[np.int64]
     correlations: NDArray[np.float64]
-    groups: tuple[str, ...]
-    """of each image"""
+    groups: Groups
     shown: tuple[tuple[int, str], ...]
     """pairs to look at, and why each was chosen"""
 
 
 def find(pictures: Pictures, seed: int, tell: OnProgress) -> Found:
     """All copies; with named patients only those between different patients."""
-    pairs = find_copies_in_views(
-        pictures.views, lambda done, total: tell("compare", done, total), owners=pictures.owners
-    )
+    pairs = _pairs(pictures, tell)
     blocks = [_kinds(pictures, pairs[start : start + BLOCK]) for start in range(0, max(1, len(pairs)), BLOCK)]
     kinds, symmetries, values = (np.concatenate(part) for part in zip(*blocks, strict=True))
-    groups = tuple(group_ids(len(pictures.rows), pairs))
-    return Found(pairs, kinds, symmetries, values, groups, _chosen(kinds, values, seed))
+    return Found(pairs, kinds, symmetries, values, group(pictures, pairs), _chosen(kinds, values, seed))
 
 
-def summarize(pictures: Pictures, found: Found) -> Copies:
-    """The counts, the contradictions, and the pairs that are shown."""
-    sizes = Counter(found.groups)
-    tested = pictures.tested
-    is_tested = pictures.column("side") == tested if tested else None
-    return Copies(
-        groups=len(sizes),
-        images_with_a_copy=sum(size for size in sizes.values() if size > 1),
-        largest_group=max(sizes.values()),
-        sides=len(pictures.sides),
-        tested=tested,
-        tested_images=0 if is_tested is None else int(is_tested.sum()),
-        tested_with_copy=None if is_tested is None else _by_group(found.groups, is_tested),
-        kinds=tuple(_count(pictures, found, kind, is_tested) for kind in range(len(KINDS))),
-        conflicts=tuple(tuple(_member(pictures, row) for row in rows) for rows in conflicting(pictures, found)),
-        shown=tuple(_pair(pictures, found, index, why) for index, why in found.shown),
-    )
+def _pairs(pictures: Pictures, tell: OnProgress) -> NDArray[np.int64]:
+    """(P, 2) as `prepare` looks for them: single images in all views, slices of volumes in the one that there is."""
 
+    def show(done: int, total: int) -> None:
+        tell("compare", done, total)
 
-def conflicting(pictures: Pictures, found: Found) -> list[list[int]]:
-    """Rows of each group of copies that carries more than one label."""
-    members: dict[str, list[int]] = defaultdict(list)
-    for row, group in enumerate(found.groups):
-        members[group].append(row)
-    return [rows for rows in members.values() if len({pictures.rows[row].label for row in rows} - {None}) > 1]
+    owners = pictures.owners
+    if not pictures.is_volumes:
+        return find_copies_in_views(pictures.views, show, owners)
+    compared = np.flatnonzero(pictures.compared)
+    if not len(compared):
+        return np.empty((0, 2), dtype=np.int64)
+    mine = None if owners is None else owners[compared]
+    pairs: NDArray[np.int64] = compared[find_copies(pictures.views[0][compared], owners=mine, on_progress=show)]
+    return pairs
 
 
 def _kinds(
@@ -80,8 +64,8 @@ def _kinds(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Kind, symmetry and correlation of each pair: the plainest kind that it is of."""
     values_of_views = [correlations(view, pairs) for view in pictures.views]
-    half = len(values_of_views) // 2
-    ranked, linear = np.max(values_of_views[:half], axis=0), np.max(values_of_views[half:], axis=0)
+    half = len(values_of_views) // 2  # a single view is not a ranked one
+    ranked, linear = np.max(values_of_views[:half] or values_of_views, axis=0), np.max(values_of_views[half:], axis=0)
     symmetries, values = ranked.argmax(axis=1), ranked.max(axis=1)
     kinds = np.full(len(pairs), CONTRAST)
     for kind, places in ((TURNED, TURNS), (MIRRORED, MIRRORS), (NEAR, slice(0, 1))):
@@ -110,44 +94,3 @@ def _chosen(kinds: NDArray[np.int64], values: NDArray[np.float64], seed: int) ->
         for why, some in (("strongest", strongest), ("random", drawn), ("weakest", weakest)):
             chosen += [(int(index), why) for index in some]
     return tuple(chosen)
-
-
-def _count(pictures: Pictures, found: Found, kind: int, is_tested: NDArray[np.bool_] | None) -> Kind:
-    pairs = found.pairs[found.kinds == kind]
-    side, label = pictures.column("side"), pictures.column("label")
-    return Kind(
-        name=KINDS[kind],
-        pairs=len(pairs),
-        images=len(np.unique(pairs)),
-        across_sides=int((side[pairs[:, 0]] != side[pairs[:, 1]]).sum()),
-        across_classes=int((label[pairs[:, 0]] != label[pairs[:, 1]]).sum()),
-        tested_with_copy=None if is_tested is None else _copied(found.pairs[found.kinds <= kind], is_tested),
-    )
-
-
-def _copied(pairs: NDArray[np.int64], is_tested: NDArray[np.bool_]) -> int:
-    """Images of the tested side that are in a pair with one of another side."""
-    crossing = pairs[is_tested[pairs[:, 0]] != is_tested[pairs[:, 1]]]
-    return len(np.unique(crossing[is_tested[crossing]]))
-
-
-def _by_group(groups: Sequence[str], is_tested: NDArray[np.bool_]) -> int:
-    elsewhere = {group for group, tested in zip(groups, is_tested, strict=True) if not tested}
-    return sum(group in elsewhere for group, tested in zip(groups, is_tested, strict=True) if tested)
-
-
-def _pair(pictures: Pictures, found: Found, index: int, why: str) -> Pair:
-    first, second = found.pairs[index].tolist()
-    return Pair(
-        kind=KINDS[found.kinds[index]],
-        symmetry=SYMMETRIES[found.symmetries[index]],
-        correlation=round(float(found.correlations[index]), 4),
-        chosen=why,
-        first=_member(pictures, first),
-        second=_member(pictures, second),
-    )
-
-
-def _member(pictures: Pictures, row: int) -> Member:
-    picture = pictures.rows[row]
-    return Member(name=picture.name, label=picture.label, side=picture.side, patient=picture.patient)

@@ -16,18 +16,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glioray.audit.pictures import OnProgress, Picture, Pictures, margins, pixel_hash, small
+from glioray.audit.places import Place, place
 from glioray.data.duplicates import copy_views
 from glioray.data.image_file import decode_image
 from glioray.data.preprocessing import Preprocessing, prepare_volume
 from glioray.data.records import Refused
+from glioray.data.sources._class_tree import LITTER, SUFFIXES
 from glioray.errors import DataError, UnreadableError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
-SIDE_NAMES = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 MODES = ("L", "RGB", "RGBA", "P", "1", "LA", "CMYK", "I", "F")
 PREPROCESSING = Preprocessing(image_size=128, crop_head=True, intensity="percentile")
@@ -49,8 +45,9 @@ def read_folder(root: Path, tell: OnProgress) -> Pictures:
     files, others = _files(root)
     if not files:
         raise DataError(f"{root}: no picture in it ({', '.join(SUFFIXES)}). Give a folder of images or a prepared one.")
+    places = place([path.relative_to(root).parts[:-1] for path in files])
     seen, refused = [], []
-    for done, result in enumerate(_read_all(root, files)):
+    for done, result in enumerate(_read_all(root, files, places.of)):
         if isinstance(result, Refused):
             refused.append(result)
         else:
@@ -64,7 +61,7 @@ def read_folder(root: Path, tell: OnProgress) -> Pictures:
         rows=rows,
         views=np.concatenate([one.views for one in seen], axis=1),
         refused=tuple(refused),
-        remarks=(f"{others} files are no pictures by their name and were not looked at.",) if others else (),
+        remarks=_remarks(others) + places.remarks,
         draw=lambda wanted: {index: _draw(root, rows[index]) for index in wanted},
     )
 
@@ -73,7 +70,7 @@ def _files(root: Path) -> tuple[list[Path], int]:
     """Picture files in order, and how many others there are; hidden ones and linked folders are passed over."""
     found, others = [], 0
     for folder, names, files in os.walk(root):
-        names[:] = sorted(name for name in names if not name.startswith("."))
+        names[:] = sorted(name for name in names if not name.startswith(".") and name not in LITTER)
         for name in sorted(name for name in files if not name.startswith(".")):
             is_picture = name.lower().endswith(SUFFIXES)
             found += [Path(folder) / name] if is_picture else []
@@ -81,12 +78,16 @@ def _files(root: Path) -> tuple[list[Path], int]:
     return found, others
 
 
-def _read_all(root: Path, files: Sequence[Path]) -> Iterator[_Seen | Refused]:
+def _remarks(others: int) -> tuple[str, ...]:
+    return (f"{others} files are no pictures by their name and were not looked at.",) if others else ()
+
+
+def _read_all(root: Path, files: Sequence[Path], places: Sequence[Place]) -> Iterator[_Seen | Refused]:
     """In the order of the files, by threads; each with one torch thread, since more would get in each other's way."""
 
-    def read(path: Path) -> _Seen | Refused:
+    def read(path: Path, its_place: Place) -> _Seen | Refused:
         try:
-            return _read(root, path)
+            return _read(root, path, its_place)
         except UnreadableError as error:
             return Refused(source=path.relative_to(root).as_posix(), reason=str(error))
 
@@ -94,13 +95,13 @@ def _read_all(root: Path, files: Sequence[Path]) -> Iterator[_Seen | Refused]:
     torch.set_num_threads(1)
     pool = ThreadPoolExecutor(min(MOST_WORKERS, os.cpu_count() or 1))
     try:
-        yield from pool.map(read, files)
+        yield from pool.map(read, files, places)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         torch.set_num_threads(before)
 
 
-def _read(root: Path, path: Path) -> _Seen:
+def _read(root: Path, path: Path, its_place: Place) -> _Seen:
     name = path.relative_to(root).as_posix()
     if not path.resolve().is_relative_to(root.resolve()):
         raise UnreadableError(f"{name}: a link that leads out of the folder; it is not followed.")
@@ -110,7 +111,7 @@ def _read(root: Path, path: Path) -> _Seen:
         raise UnreadableError(f"{name}: cannot be read ({error.strerror}).") from None
     image = decode_image(content, name)
     prepared = prepare_volume(image[None], PREPROCESSING).image[:, 0]
-    side, label = _place(path.relative_to(root))
+    side, label = its_place
     picture = Picture(
         name=name,
         label=label,
@@ -122,15 +123,6 @@ def _read(root: Path, path: Path) -> _Seen:
         after=margins(prepared[0]),
     )
     return _Seen(picture, copy_views(image, prepared))
-
-
-def _place(relative: Path) -> tuple[str | None, str | None]:
-    """Side and class by the names of the folders above a file."""
-    side, label = None, None
-    for folder in relative.parts[:-1]:
-        its_side = next((side for side, names in SIDE_NAMES.items() if folder.lower() in names), None)
-        side, label = (its_side, label) if its_side else (side, folder)
-    return side, label
 
 
 def _before(image: NDArray[np.uint8], content: bytes) -> dict[str, float]:

@@ -12,10 +12,12 @@ from jinja2 import Environment, PackageLoader
 from numpy.typing import NDArray
 from PIL import Image
 
-from glioray.audit.copies import KINDS, Found, conflicting
+from glioray.audit.copies import CONTRAST, FILE, KINDS, Found
 from glioray.audit.pictures import PICTURE_PX, Pictures
 from glioray.audit.result import Audit, Pair, Shortcut
+from glioray.audit.summary import conflicting
 from glioray.data.duplicates import SYMMETRIES, apply_symmetry
+from glioray.data.grouping import NESTED_SHARE
 from glioray.registry.bundle import Score
 from glioray.registry.card import NOT_A_DEVICE, describe
 
@@ -38,12 +40,22 @@ def draw_page(audit: Audit, pictures: Pictures, found: Found) -> str:
     return environment.get_template("page.html.j2").render(
         audit=audit,
         notice=NOT_A_DEVICE,
-        kinds=[(kind, _pairs(audit, found, drawn, number)) for number, kind in enumerate(audit.copies.kinds)],
+        kinds=[
+            (audit.copies.kinds[number], _pairs(audit, found, drawn, number)) for number in _looked_for(audit, pictures)
+        ],
         conflicts=[_conflict(audit, number, rows, drawn) for number, rows in enumerate(conflicts)],
         shortcuts=[_bar(one) for one in audit.shortcuts.found],
         random_lines=_random_lines(audit),
         most_refused=MOST_REFUSED,
+        nested_share=NESTED_SHARE,
     )
+
+
+def _looked_for(audit: Audit, pictures: Pictures) -> list[int]:
+    """Kinds that could be found: a prepared row has no file of its own, and volumes no view by rank."""
+    has_files = any(row.file_hash for row in pictures.rows)
+    passed_over = {FILE: not has_files, CONTRAST: audit.copies.is_volumes}
+    return [number for number in range(len(KINDS)) if not passed_over.get(number)]
 
 
 def _pairs(audit: Audit, found: Found, drawn: Drawn, kind: int) -> list[dict[str, Any]]:

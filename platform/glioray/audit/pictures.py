@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from glioray.data.grouping import ENOUGH_HEAD
 from glioray.data.records import Refused
 
 OnProgress = Callable[[str, int, int], None]
@@ -27,7 +28,8 @@ class Picture:
     """One image: who it is, and what a model could learn of it without looking at the brain.
 
     `file_hash` is none where there is no file of its own; `before` are figures of the image as it came, `after` of what
-    the preparation made of it.
+    the preparation made of it. `group` is the one that the preparation put it in, `brain_fraction` how much of the
+    picture is head; both are none in a folder of images.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Picture:
     pixel_hash: str
     before: dict[str, float]
     after: dict[str, float]
+    group: str | None = None
+    brain_fraction: float | None = None
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,15 @@ class Pictures:
     what: str
     rows: Sequence[Picture]
     views: NDArray[np.float32]
-    """(V, N, 1024)"""
+    """(V, N, 1024); of volumes one, as it is"""
     refused: tuple[Refused, ...]
     remarks: tuple[str, ...]
     draw: Callable[[Sequence[int]], dict[int, NDArray[np.uint8]]]
     """(h, w) grey of each of the rows asked for"""
+    is_volumes: bool = False
+    """the rows are slices of volumes"""
+    as_prepared: str | None = None
+    """the leak that the preparation found"""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -70,6 +78,12 @@ class Pictures:
         if "train" not in self.sides:
             return None
         return next((side for side in ("test", "val") if side in self.sides), None)
+
+    @property
+    def compared(self) -> NDArray[np.bool_]:
+        """(N,) rows that copies are looked for in: slices that show little of the head are alike in all patients."""
+        enough = [row.brain_fraction is None or row.brain_fraction >= ENOUGH_HEAD for row in self.rows]
+        return np.array(enough) | (not self.is_volumes)
 
     def column(self, name: str) -> NDArray[Any]:
         """(N,) of one field, none as an empty text."""

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioray.audit.pictures import OnProgress, Picture, Pictures, margins, pixel_hash, small
-from glioray.data.duplicates import copy_views
+from glioray.data.duplicates import copy_views, thumbnails
+from glioray.data.manifest import Manifest
 from glioray.data.prepared import PreparedDataset
 from glioray.data.shards import iterate_batches, read_columns, read_rows
 
-COLUMNS = ("source", "patient_id", "slice_index", "raw_height", "raw_width")
+COLUMNS = ("source", "patient_id", "slice_index", "raw_height", "raw_width", "group_id", "brain_fraction")
 BATCH = 64
 
 
@@ -45,13 +46,22 @@ def read_prepared(folder: Path, tell: OnProgress) -> Pictures:
         refused=manifest.refused,
         remarks=(),
         draw=lambda wanted: _draw(data, places, wanted),
+        is_volumes=manifest.contents.task == "segmentation",
+        as_prepared=str(manifest.leak) if manifest.leak else None,
     )
+
+
+def plain_group(manifest: Manifest, name: str) -> str:
+    """Without the side: a published split names a group once a side, as g00012@test, and it is one all the same."""
+    return name.rpartition("@")[0] if manifest.settings.split == "published" else name
 
 
 def _read_part(data: PreparedDataset, part: str) -> Iterator[tuple[list[Picture], NDArray[np.float32]]]:
     """Portions of the rows with their views (V, n, 1024)."""
     classes = data.manifest.contents.classes
+    views_of = _thumbnails if data.manifest.contents.task == "segmentation" else copy_views
     columns = read_columns(data.folder, data.manifest, part, COLUMNS)
+    columns["group_id"] = [plain_group(data.manifest, name) for name in columns["group_id"]]
     identity = list(zip(*(columns[name] for name in COLUMNS), strict=True))
     start = 0
     for batch in iterate_batches(data.folder, data.manifest, part, BATCH):
@@ -59,14 +69,14 @@ def _read_part(data: PreparedDataset, part: str) -> Iterator[tuple[list[Picture]
         grey = _grey(images)
         labels = [classes[label] for label in batch["label"].tolist()] if "label" in batch else [None] * len(images)
         mine = identity[start : start + len(images)]
-        yield [_picture(part, *row) for row in zip(mine, labels, images, grey, strict=True)], copy_views(grey)
+        yield [_picture(part, *row) for row in zip(mine, labels, images, grey, strict=True)], views_of(grey)
         start += len(images)
 
 
 def _picture(
-    part: str, identity: tuple[Any, ...], label: str | None, image: NDArray[np.uint8], grey: NDArray[np.uint8]
+    part: str, identity: tuple[Any, ...], label: str | None, image: NDArray[np.uint8], grey: NDArray[np.float32]
 ) -> Picture:
-    source, patient, slice_index, height, width = identity
+    source, patient, slice_index, height, width, group, brain_fraction = identity
     return Picture(
         name=source if patient is None or slice_index == 0 else f"{source} [{slice_index}]",
         label=label,
@@ -76,13 +86,20 @@ def _picture(
         pixel_hash=pixel_hash(image),
         before={"width": float(width), "height": float(height), "aspect": width / height},
         after=margins(grey),
+        group=group,
+        brain_fraction=float(brain_fraction),
     )
 
 
-def _grey(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(N, S, S) of (N, C, S, S): the mean of the channels."""
-    grey: NDArray[np.uint8] = np.rint(images.mean(axis=1, dtype=np.float32)).astype(np.uint8)
+def _grey(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(N, S, S) of (N, C, S, S): the mean of the channels, not rounded, as `prepare` compares it."""
+    grey: NDArray[np.float32] = images.mean(axis=1, dtype=np.float32)
     return grey
+
+
+def _thumbnails(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(1, N, 1024): the one view in which slices of volumes are compared."""
+    return thumbnails(grey)[None]
 
 
 def _draw(
@@ -92,5 +109,7 @@ def _draw(
     for part in data.manifest.parts:
         mine = {places[index][1]: index for index in wanted if places[index][0] == part}
         found = read_rows(data.folder, data.manifest, part, mine) if mine else {}
-        drawn |= {mine[number]: small(_grey(row["image"][None])[0]) for number, row in found.items()}
+        drawn |= {
+            mine[number]: small(np.rint(_grey(row["image"][None])[0]).astype(np.uint8)) for number, row in found.items()
+        }
     return drawn

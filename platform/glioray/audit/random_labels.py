@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from glioray.audit.prepared import plain_group
 from glioray.audit.result import RandomLabels, RandomLine
 from glioray.audit.scores import scores_by_group
 from glioray.data.prepared import PreparedDataset
@@ -40,7 +41,7 @@ BATCH = 64  # images answered at once
 LEARNING_RATE = 1e-3
 SHOWN = 256  # training images on which is measured how far they were learned by heart
 SIDES = ("train", "val", "test")
-SPLITS = {"group": "split by group", "published": "published split", "file": "own split"}
+SPLITS = {"group": "split by group", "published": "published split", "file": "given split"}  # as scores name them
 Rows = dict[str, Tensor]
 
 
@@ -104,9 +105,7 @@ def random_labels(
         data = PreparedDataset.open(folder, fold=0)
     sample = _sample(data, seed)
     recipe = _recipe(data, epochs, seed, int((sample.sides == "train").sum()))
-    kind = {"group": "split by group", "published": "published split", "file": "own split"}[
-        data.manifest.settings.split
-    ]
+    kind = SPLITS[data.manifest.settings.split]
     leak = str(data.manifest.leak) if data.manifest.leak else None
     by_image = sample.by_image(seed)
     return RandomLabels(
@@ -128,8 +127,7 @@ def _sample(data: PreparedDataset, seed: int) -> _Sample:
     label_of: dict[str, int] = {}
     for side, most in zip(SIDES, (MOST_TRAIN, MOST_VAL, MOST_TEST), strict=True):
         ids = read_columns(data.folder, data.manifest, side, ["group_id"])["group_id"]
-        # The published split names a group once a side, as g00012@test: it is one group all the same.
-        names = np.array([name.partition("@")[0] for name in ids])
+        names = np.array([plain_group(data.manifest, name) for name in ids])
         wanted = _whole_groups(names, most, generator)
         found = read_rows(data.folder, data.manifest, side, wanted)
         images += [torch.from_numpy(np.array(found[number]["image"])) for number in wanted]
@@ -234,7 +232,9 @@ def _answers(model: torch.nn.Module, images: Tensor, data: PreparedDataset) -> N
 
 
 def _leak(sample: _Sample) -> str:
-    """What a split by image does, as the manifest of a published split says it."""
-    training = set(sample.groups[sample.sides != "test"].tolist())
+    """What a split by image does; val is not trained on and is named apart."""
+    train, val = (set(sample.groups[sample.sides == side].tolist()) for side in ("train", "val"))
     tested = sample.groups[sample.sides == "test"].tolist()
-    return f"leaky: {sum(group in training for group in tested)} of {len(tested)} test images have a copy in training"
+    in_train, in_val = (sum(group in there for group in tested) for there in (train, val - train))
+    line = f"leaky: {in_train} of {len(tested)} test images have a copy in training"
+    return f"{line}, {in_val} more in val" if in_val else line

@@ -30,6 +30,14 @@ class Kind(_Frozen):
     )
 
 
+class SamePatient(_Frozen):
+    """Patients who are on more than one side: a leak that needs no copy."""
+
+    patients: int
+    images: int = Field(description="of these patients, on any side")
+    tested: int | None = Field(description="images of the tested side whose patient is in training; none without sides")
+
+
 class Member(_Frozen):
     """One image of a pair or a group."""
 
@@ -51,15 +59,24 @@ class Pair(_Frozen):
 
 
 class Copies(_Frozen):
-    """All copies, and the groups that they form."""
+    """All copies, and the groups that they form with the patients."""
 
+    compared: str = Field(description="what copies were looked for in")
+    is_volumes: bool = Field(description="slices: patients are copies where enough of their slices are")
+    as_prepared: str | None = Field(description="the leak that `prepare` wrote down")
     groups: int
+    parted_groups: int = Field(description="that stand on more than one side or fold")
     images_with_a_copy: int
     largest_group: int
     sides: int = Field(description="sides or folds that the images stand on; 0 where none is named")
+    same_patient: SamePatient | None = Field(description="none where no patient is named")
     tested: str | None = Field(description="the side that is scored on")
     tested_images: int
-    tested_with_copy: int | None = Field(description="of these, with a copy in training, also by way of other copies")
+    tested_with_copy: int | None = Field(
+        description="of these, with their patient or a copy in training, also by way of other copies"
+    )
+    tested_in_val: int | None = Field(description="of these, not in training but in val")
+    tested_alike: int | None = Field(description="of these, whose patient is not in training, but a pair that counts")
     kinds: tuple[Kind, ...]
     conflicts: tuple[tuple[Member, ...], ...] = Field(description="groups of copies that carry two labels")
     shown: tuple[Pair, ...]
@@ -67,21 +84,62 @@ class Copies(_Frozen):
     @property
     def line(self) -> str:
         """What a reader must know first."""
-        if self.tested_with_copy is None:
+        if self.tested is None:
             return self._line_of_parts
-        if self.tested_with_copy == 0:
-            return f"no leak found: none of {self.tested_images:,} {self.tested} images has a copy in training"
-        return f"leaky: {self.tested_with_copy} of {self.tested_images} {self.tested} images have a copy in training"
+        leaks = [*self._in_training, *self._in_val]
+        return f"leaky: {', '.join(leaks)}" if leaks else f"no leak found: {self._all_clear}"
+
+    @property
+    def is_leaky(self) -> bool:
+        """Whether a score would tell too much."""
+        return self.line.startswith("leaky")
+
+    @property
+    def _in_training(self) -> list[str]:
+        known = (self.same_patient.tested if self.same_patient else None) or 0
+        others = (self.tested_with_copy or 0) - known
+        leaks = [f"{self._of(known)} show a patient who is in training"] if known else []
+        if others and self.is_volumes and self.tested_alike:
+            which = f"{others} more slices" if known else self._of(others)
+            leaks.append(
+                f"{self.tested_alike} slices of {self.tested} patients look like one of a training patient "
+                f"({which} are of these patients)"
+            )
+        elif others:
+            leaks.append(f"{others} more have a copy there" if known else f"{self._of(others)} have a copy in training")
+        return leaks
+
+    @property
+    def _in_val(self) -> list[str]:
+        if not self.tested_in_val:
+            return []
+        if self.tested_with_copy:
+            return [f"{self.tested_in_val} more in val"]
+        return [f"{self._of(self.tested_in_val)} have their patient or a copy in val"]
+
+    @property
+    def _all_clear(self) -> str:
+        if not self.is_volumes:
+            return f"none of {self.tested_images:,} {self.tested} images has a copy in training"
+        single = self.kinds[-1].tested_with_copy
+        alike = f", though {self._of(single)} look like one of a training patient" if single else ""
+        return f"no {self.tested} patient is in training or looks like one who is{alike}"
+
+    def _of(self, count: int) -> str:
+        return f"{count} of {self.tested_images} {self.tested} {'slices' if self.is_volumes else 'images'}"
 
     @property
     def _line_of_parts(self) -> str:
         """Where no side is scored on: folds, or no split at all."""
         if self.sides < 2:
             return f"no split is named: {self.groups:,} groups of copies, of which none may be parted"
-        crossing = sum(kind.across_sides for kind in self.kinds)
-        if crossing == 0:
-            return f"no leak found: no pair of copies is parted by the {self.sides} folds"
-        return f"leaky: {crossing:,} pairs of copies are parted by the {self.sides} folds"
+        if self.same_patient and self.same_patient.patients:
+            return (
+                f"leaky: patients who stand in more than one of the {self.sides} folds: {self.same_patient.patients:,}"
+            )
+        if self.parted_groups == 0:
+            return f"no leak found: no group of copies is parted by the {self.sides} folds"
+        return f"leaky: groups of copies that are parted by the {self.sides} folds: {self.parted_groups:,}"
 
 
 class Shortcut(_Frozen):
@@ -151,9 +209,13 @@ class Audit(_Frozen):
 
     def lines(self) -> dict[str, Any]:
         """What a person at a terminal is told."""
-        facts: dict[str, Any] = {"images": self.images, "found": self.copies.line, "groups": self.copies.groups}
-        facts |= {f"{kind.name} pairs": kind.pairs for kind in self.copies.kinds if kind.pairs}
-        facts["groups with two labels"] = len(self.copies.conflicts)
+        copies = self.copies
+        facts: dict[str, Any] = {"images": self.images, "found": copies.line, "compared": copies.compared}
+        facts |= {"groups": copies.groups}
+        if copies.same_patient and copies.same_patient.patients:
+            facts["patients on two sides"] = copies.same_patient.patients
+        facts |= {f"{kind.name} pairs": kind.pairs for kind in copies.kinds if kind.pairs}
+        facts["groups with two labels"] = len(copies.conflicts)
         for shortcut in self.shortcuts.found:
             if len(shortcut.features) > 1:
                 facts[f"class told by {shortcut.name}"] = describe(shortcut.accuracy, None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 import glioray
-from glioray.audit.copies import find, summarize
+from glioray.audit.copies import find
 from glioray.audit.folder import read_folder
 from glioray.audit.page import FILE_NAME as PAGE
 from glioray.audit.page import draw_page
@@ -19,6 +19,7 @@ from glioray.audit.random_labels import random_labels
 from glioray.audit.result import FILE_NAME as RESULT
 from glioray.audit.result import Audit
 from glioray.audit.shortcuts import measure_shortcuts
+from glioray.audit.summary import summarize
 from glioray.data.manifest import FILE_NAME as MANIFEST
 from glioray.errors import DataError
 from glioray.training.record import write_at_once
@@ -63,7 +64,7 @@ def audit(
         sides=_counts(pictures, "side"),
         patients=len({row.patient for row in pictures.rows} - {None}),
         copies=summarize(pictures, found),
-        shortcuts=measure_shortcuts(pictures, _units(pictures, found.groups), options.seed, tell),
+        shortcuts=measure_shortcuts(pictures, found.groups.whole, options.seed, tell),
         random_labels=trained,
         refused=pictures.refused,
         remarks=pictures.remarks,
@@ -88,11 +89,6 @@ def _check(folder: Path, out: Path, options: AuditOptions, is_prepared: bool) ->
             f"{folder}: random labels are trained on prepared images. Prepare it, then audit what was prepared: "
             f"glioray prepare SOURCE {folder} --out DIR && glioray audit DIR --random-labels"
         )
-
-
-def _units(pictures: Pictures, groups: tuple[str, ...]) -> tuple[str, ...]:
-    """Of each image its patient, or its group of copies where none is named."""
-    return tuple(row.patient or group for row, group in zip(pictures.rows, groups, strict=True))
 
 
 def _counts(pictures: Pictures, name: str) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from glioray.data.prepare_options import PrepareOptions
+from glioray.data.records import TaskName
 
 MUCH_BYTES = 500_000_000  # less is read by threads here before Ray has started
 HERE_GB = 2.0  # this process and those of Ray
@@ -21,6 +22,11 @@ def is_much(raw: Path, options: PrepareOptions) -> bool:
         if total >= MUCH_BYTES:
             return True
     return False
+
+
+def threads_within(options: PrepareOptions, task: TaskName) -> int:
+    """Threads of this process; a volume takes much memory, a single picture hardly any."""
+    return workers_within(options, options.num_threads) if task == "segmentation" else options.num_threads
 
 
 def workers_within(options: PrepareOptions, cores: int) -> int:

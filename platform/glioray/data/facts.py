@@ -34,7 +34,7 @@ def count(rows: Sequence[Row], groups: Sequence[str], contents: Contents) -> Par
 
 def facts_of(rows: Sequence[Row], cases: int, counts: Sequence[PartCounts], contents: Contents) -> Facts:
     """Sizes, spacing, balance and volumes over all rows."""
-    per_case = Counter((row.patient_id, row.source) if row.label is not None else row.patient_id for row in rows)
+    per_case = Counter(row.case_id for row in rows)
     known = [row.raw_spacing_mm for row in rows if row.raw_spacing_mm is not None]
     is_segmentation = contents.task == "segmentation"
     return Facts(
@@ -58,15 +58,13 @@ def _shares(counts: Sequence[PartCounts], contents: Contents) -> dict[str, float
 
 
 def _volumes(rows: Sequence[Row], contents: Contents) -> dict[str, Range]:
-    """Of each label and each region, over patients; none where a patient's spacing is not known."""
-    by_patient: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(len(contents.labels)))
+    """Of each label and each region, over cases; none where the spacing of one is not known."""
+    by_case: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(len(contents.labels)))
     for row in rows:
-        if row.spacing_mm is None or row.patient_id is None:
+        if row.spacing_mm is None:
             return {}
-        by_patient[row.patient_id] += np.array(row.label_pixels) * (float(np.prod(row.spacing_mm)) / 1000)
+        by_case[row.case_id] += np.array(row.label_pixels) * (float(np.prod(row.spacing_mm)) / 1000)
     names = list(contents.labels)
     wanted: Mapping[str, Sequence[str]] = {**{name: (name,) for name in names}, **contents.regions}
     places = {region: [names.index(label) for label in labels] for region, labels in wanted.items()}
-    return {
-        region: Range.of(volumes[place].sum() for volumes in by_patient.values()) for region, place in places.items()
-    }
+    return {region: Range.of(volumes[place].sum() for volumes in by_case.values()) for region, place in places.items()}

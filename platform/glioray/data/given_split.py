@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from glioray.data.records import SIDES
-from glioray.data.split import fold_name
+from glioray.data.split import ALWAYS, fold_name, part_names
 from glioray.data.staging import Row
 from glioray.errors import DataError, LeakError
 
@@ -50,9 +50,9 @@ class GivenSplit:
         return parts
 
     def _name_of(self, row: Row, group: str) -> str:
-        """By which the file names a row: its patient or file, or its group as a split of ours does."""
-        name = row.patient_id or row.source
-        return group if name not in self.parts and group in self.parts else name
+        """By which the file names a row: its patient, case or file, or its group as a split of ours does."""
+        names = [name for name in (row.patient_id, row.case_id, row.source, group) if name is not None]
+        return next((name for name in names if name in self.parts), names[0])
 
     def _refuse_leak(
         self,
@@ -83,8 +83,8 @@ def read_given_split(path: Path) -> GivenSplit:
         parsed: Any = json.loads(content, object_pairs_hook=_each_once)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable split ({error}). Wanted: {FORMS}.") from None
-    folds = len(parsed) if isinstance(parsed, list) else None
     pairs = _of_folds(path, parsed) if isinstance(parsed, list) else _of_mapping(path, parsed)
+    folds = _num_folds(path, {part for _, part in pairs})
     twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
     if twice:
         raise DataError(f"{path}: {twice[0]!r} stands there twice. Give it one side.")
@@ -107,6 +107,8 @@ def _of_mapping(path: Path, parsed: Any) -> list[tuple[str, str]]:
         pairs = [(str(name), side) for side, names in parsed.items() for name in names]
     else:
         pairs = [(str(name), str(side)) for name, side in parsed.items()]
+    if any(side == fold_name(0) for _, side in pairs):
+        return pairs
     for name, side in pairs:
         if side not in SIDES:
             raise DataError(f"{path}: {name!r} is put in {side!r}; the sides are {', '.join(SIDES)}.")
@@ -114,6 +116,19 @@ def _of_mapping(path: Path, parsed: Any) -> list[tuple[str, str]]:
         if side not in {its_side for _, its_side in pairs}:
             raise DataError(f"{path}: nobody is in {side!r}. All of {', '.join(SIDES)} are needed.")
     return pairs
+
+
+def _num_folds(path: Path, parts: set[str]) -> int | None:
+    """How many folds the parts are, or none where they are sides."""
+    if fold_name(0) not in parts:
+        return None
+    folds = len(parts - {ALWAYS})
+    strange = sorted(parts - set(part_names(folds)))
+    if strange or folds < FEWEST_FOLDS:
+        raise DataError(
+            f"{path}: {folds} folds, {sorted(parts)!r}; wanted {fold_name(0)!r} and on, at least {FEWEST_FOLDS}."
+        )
+    return folds
 
 
 def _of_folds(path: Path, parsed: list[Any]) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from glioray.data.split import split_by_group, split_to_folds
 from glioray.data.staging import Row
 from glioray.errors import DataError
 
-NESTED_SHARE = 0.25  # of the slices of the smaller of two patients that copy the other's: then they are one group
+NESTED_SHARE = 0.25  # of the slices of the smaller of two volumes that copy the other's: then they are one group
 ENOUGH_HEAD = 0.1  # of the picture; slices that show less are alike in all patients
 VOLUME_BINS = 4
 
@@ -54,24 +54,27 @@ def group_rows(
         DataError: no published split, or too few groups.
         LeakError: a given split parts a group.
     """
-    groups, nested, num_copies = _groups(rows, views, on_progress)
+    groups, nested, copies = _groups(rows, views, on_progress)
     is_unnamed = any(row.patient_id is None for row in rows)
     conflicts = _conflicts(rows, groups) if contents.task == "classification" and is_unnamed else {}
-    duplicates = _duplicates(groups, num_copies, conflicts, nested) if is_unnamed or nested else None
     if settings.split == "published":
         parts = _published(rows, groups, settings, tuple(conflicts))
+    elif given is not None:
+        parts = given.parts_of(rows, groups, nested)
+    else:
+        part_of = _split(rows, groups, settings, tuple(conflicts))
+        parts = [part_of[group] for group in groups]
+    duplicates = _duplicates(groups, parts, copies[_tell(rows)[copies].all(axis=1)], conflicts, nested)
+    if settings.split == "published":
         qualified = [f"{group}@{part}" for group, part in zip(groups, parts, strict=True)]
         return Grouping(qualified, parts, duplicates, _leak(groups, parts))
-    if given is not None:
-        return Grouping(groups, given.parts_of(rows, groups, nested), duplicates, None)
-    part_of = _split(rows, groups, settings, tuple(conflicts))
-    return Grouping(groups, [part_of[group] for group in groups], duplicates, None)
+    return Grouping(groups, parts, duplicates if is_unnamed or nested or duplicates.alike else None, None)
 
 
 def _groups(
     rows: Sequence[Row], views: NDArray[np.float32], on_progress: Callable[[int, int], None] | None
-) -> tuple[list[str], tuple[tuple[str, str], ...], int]:
-    """The group of each row, the pairs of patients that were joined, and how many rows have a copy elsewhere."""
+) -> tuple[list[str], tuple[tuple[str, str], ...], NDArray[np.int64]]:
+    """The group of each row, the pairs of patients that were joined, and the pairs of rows that are copies."""
     names = sorted({row.patient_id for row in rows if row.patient_id is not None})
     number = {name: index for index, name in enumerate(names)}
     owners = np.array([-1 if row.patient_id is None else number[row.patient_id] for row in rows], dtype=np.int64)
@@ -81,7 +84,7 @@ def _groups(
     edges = [copies[~are_named], _own_edges(owners), _joining_edges(owners, nested)]
     groups = group_ids(len(rows), np.concatenate(edges))
     pairs = tuple((names[one], names[other]) for one, other in nested)
-    return _named_after_patients(rows, groups), pairs, len(np.unique(copies))
+    return _named(rows, groups), pairs, copies
 
 
 def _copies(
@@ -97,20 +100,26 @@ def _copies(
 
 
 def _nested(rows: Sequence[Row], owners: NDArray[np.int64], copies: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Pairs of patients of whom the smaller one has enough slices that copy the other's."""
-    shows_head = np.array([row.brain_fraction >= ENOUGH_HEAD for row in rows])
-    total = Counter(owners[shows_head].tolist())
+    """Pairs of patients that share an image; of volumes, of whom the smaller one has enough slices that copy."""
+    tells = _tell(rows)
+    total = Counter(owners[tells].tolist())
     copied: dict[tuple[int, int], tuple[set[int], set[int]]] = defaultdict(lambda: (set(), set()))
-    for one, other in copies[shows_head[copies].all(axis=1)].tolist():
+    for one, other in copies[tells[copies].all(axis=1)].tolist():
         first, second = sorted((one, other), key=lambda row: int(owners[row]))
         pair = copied[int(owners[first]), int(owners[second])]
         pair[0].add(first)
         pair[1].add(second)
+    share = NESTED_SHARE if rows[0].label is None else 0
     return [
         patients
         for patients, slices in sorted(copied.items())
-        if any(len(mine) >= NESTED_SHARE * total[patient] for patient, mine in zip(patients, slices, strict=True))
+        if any(len(mine) >= share * total[patient] for patient, mine in zip(patients, slices, strict=True))
     ]
+
+
+def _tell(rows: Sequence[Row]) -> NDArray[np.bool_]:
+    """(N,) whether a row's likeness says anything: slices of volumes that show hardly any head are alike in all."""
+    return np.array([row.label is not None or row.brain_fraction >= ENOUGH_HEAD for row in rows])
 
 
 def _own_edges(owners: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -129,28 +138,34 @@ def _joining_edges(owners: NDArray[np.int64], nested: Sequence[tuple[int, int]])
     return np.array([(first[one], first[other]) for one, other in nested], dtype=np.int64).reshape(-1, 2)
 
 
-def _named_after_patients(rows: Sequence[Row], groups: Sequence[str]) -> list[str]:
-    """A group that holds patients is named by them; others keep the name of their first row."""
+def _named(rows: Sequence[Row], groups: Sequence[str]) -> list[str]:
+    """A group is named after its patients, or else after its first file: names that stay when others come and go."""
     patients: dict[str, set[str]] = defaultdict(set)
+    first: dict[str, str] = {}
     for row, group in zip(rows, groups, strict=True):
+        first.setdefault(group, row.source)
         if row.patient_id is not None:
             patients[group].add(row.patient_id)
-    return ["+".join(sorted(patients[group])) if patients[group] else group for group in groups]
+    return ["+".join(sorted(patients[group])) if patients[group] else first[group] for group in groups]
 
 
 def _duplicates(
     groups: Sequence[str],
-    num_copies: int,
+    parts: Sequence[str],
+    copies: NDArray[np.int64],
     conflicts: Mapping[str, tuple[str, ...]],
     nested: tuple[tuple[str, str], ...],
 ) -> Duplicates:
     sizes = Counter(groups)
+    places = np.array(parts)
+    across = copies[places[copies[:, 0]] != places[copies[:, 1]]]
     return Duplicates(
         groups=len(sizes),
-        images_with_a_copy=num_copies,
+        images_with_a_copy=len(np.unique(copies)),
         largest_group=max(sizes.values()),
         conflicts=tuple(conflicts.values()),
         nested=nested,
+        alike=len(np.unique(across)),
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from glioray.data.machine_errors import raise_if_of_machine
 from glioray.errors import UnreadableError
 
 MOST_CHUNK_BYTES = 2**26
@@ -27,12 +28,14 @@ def open_h5(path: Path, name: str) -> Iterator[h5py.File]:
 
     Raises:
         UnreadableError: no HDF5 file, or a damaged one.
+        OSError: the machine failed, not the file.
     """
     try:
         # Without a lock: read-only disks and many network disks have none to give.
         with h5py.File(path, "r", locking=False) as file:
             yield file
     except BROKEN as error:
+        raise_if_of_machine(error)
         reason = " ".join(str(error).split())
         raise UnreadableError(f"{name}: not a readable HDF5 file ({reason}).") from None
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from glioray.data.machine_errors import raise_if_of_machine
 from glioray.errors import UnreadableError
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
@@ -76,7 +77,8 @@ def _open(content: bytes, name: str) -> Image.Image:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise UnreadableError(f"{name}: {error}") from None
-    except (UnidentifiedImageError, *BROKEN):
+    except (UnidentifiedImageError, *BROKEN) as error:
+        raise_if_of_machine(error)
         raise UnreadableError(f"{name}: {what_it_seems(content)}; wanted one of {', '.join(FORMATS)}.") from None
     _refuse_large(image.size, 1, name)
     return image
@@ -86,7 +88,7 @@ def _num_pages(image: Image.Image, name: str) -> int:
     try:
         return int(getattr(image, "n_frames", 1))
     except BROKEN as error:
-        raise UnreadableError(f"{name}: a damaged {image.format} ({error}).") from None
+        raise _damaged(name, f"a damaged {image.format}", error) from None
 
 
 def _refuse_large(size: tuple[int, int], channels: int, name: str) -> None:
@@ -115,7 +117,7 @@ def _channels(image: Image.Image, page: int, name: str) -> NDArray[Any]:
         try:
             image.seek(page)
         except BROKEN as error:
-            raise UnreadableError(f"{name}: page {page + 1} is damaged ({error}).") from None
+            raise _damaged(name, f"page {page + 1} is damaged", error) from None
     opaque = image.mode in ("RGB", "RGBA", "L", "I;16", "I;16B", "I", "F")
     pixels = _pixels(image if opaque else _plain(image, name), name)
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
@@ -131,7 +133,7 @@ def _plain(image: Image.Image, name: str) -> Image.Image:
             return image.convert("L")
         return image if image.mode in ("L", "RGB", "I", "F") or image.mode.startswith("I;") else image.convert("RGB")
     except BROKEN as error:
-        raise UnreadableError(f"{name}: a damaged {image.format} ({error}).") from None
+        raise _damaged(name, f"a damaged {image.format}", error) from None
 
 
 def _pixels(image: Image.Image, name: str) -> NDArray[Any]:
@@ -141,7 +143,7 @@ def _pixels(image: Image.Image, name: str) -> NDArray[Any]:
     except Image.DecompressionBombError as error:
         raise UnreadableError(f"{name}: {error}") from None
     except BROKEN as error:
-        raise UnreadableError(f"{name}: a damaged {image.format or 'image'} ({error}).") from None
+        raise _damaged(name, f"a damaged {image.format or 'image'}", error) from None
 
 
 def _to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -165,7 +167,7 @@ def _array(content: bytes, name: str) -> NDArray[Any]:
             raise ValueError("its length is not that of its header")
         array = np.load(io.BytesIO(content), allow_pickle=False)
     except BROKEN as error:
-        raise UnreadableError(f"{name}: not a usable .npy ({error}).") from None
+        raise _damaged(name, "not a usable .npy", error) from None
     if array.ndim == 2:
         return np.ascontiguousarray(array[None])
     channels_last = array.shape[2] <= 8 < array.shape[0]
@@ -178,3 +180,8 @@ def _checked(pixels: NDArray[Any], name: str) -> NDArray[Any]:
     if min(height, width) < SMALLEST_SIDE_PX:
         raise UnreadableError(f"{name}: {width} x {height} px; a scan is at least {SMALLEST_SIDE_PX} px on each side.")
     return pixels
+
+
+def _damaged(name: str, what: str, error: Exception) -> UnreadableError:
+    raise_if_of_machine(error)
+    return UnreadableError(f"{name}: {what} ({error}).")

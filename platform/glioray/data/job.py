@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Any
 
 from glioray.data import sources
 from glioray.data.archive import inside
+from glioray.data.budget import threads_within
 from glioray.data.given_split import GivenSplit, read_given_split
 from glioray.data.manifest import Settings
 from glioray.data.prepare_options import PrepareOptions
-from glioray.data.reading import digest
 from glioray.data.records import Case, Contents, Found, Refused
-from glioray.data.runners import Runner, in_order
+from glioray.data.runners import Runner, in_order, run_here
 from glioray.data.sources import RawScans
+from glioray.data.staging import facts_of_case
 from glioray.errors import DataError, UnreadableError
 
 OnProgress = Callable[[str, int, int], None]
@@ -38,7 +40,7 @@ class Job:
     tell: OnProgress
 
 
-def plan_job(name: str, root: Path, options: PrepareOptions, runner: Runner, tell: OnProgress) -> Job:
+def plan_job(name: str, root: Path, options: PrepareOptions, runner: Runner | None, tell: OnProgress) -> Job:
     """Everything that is decided before a pixel is read.
 
     Raises:
@@ -47,11 +49,10 @@ def plan_job(name: str, root: Path, options: PrepareOptions, runner: Runner, tel
     source = sources.load(name)
     scans = sources.raw_scans(source, root, options.task, options.source_options)
     contents = source.describe(scans)
-    found = _usable(scans, source.find(scans), options)
+    found, digests = _usable(scans, source.find(scans), options, tell)
     preprocessing = source.default_preprocessing(scans)
     if options.image_size is not None:
         preprocessing = preprocessing.model_copy(update={"image_size": options.image_size})
-    digests = _digests(found.cases, options.num_threads, tell)
     given = read_given_split(options.split_file) if options.split_file else None
     if options.drop_empty:
         _require_what_can_be_dropped(options.drop_empty, contents, given)
@@ -68,7 +69,8 @@ def plan_job(name: str, root: Path, options: PrepareOptions, runner: Runner, tel
         test_fraction=options.test_fraction,
         drop_empty=options.drop_empty,
     )
-    return Job(scans, found, contents, settings, digests, given, options.skip_unreadable, runner, tell)
+    by_whom = runner or run_here(threads_within(options, contents.task))
+    return Job(scans, found, contents, settings, digests, given, options.skip_unreadable, by_whom, tell)
 
 
 def _require_what_can_be_dropped(share: float, contents: Contents, given: GivenSplit | None) -> None:
@@ -78,22 +80,33 @@ def _require_what_can_be_dropped(share: float, contents: Contents, given: GivenS
         raise DataError(f"drop_empty {share} would take slices from test too, since {given.path} is a list of folds")
 
 
-def _usable(scans: RawScans[Any], found: Found, options: PrepareOptions) -> Found:
-    """The cases to read: as many as asked for, none that a link leads out of the folder for."""
+def _usable(
+    scans: RawScans[Any], found: Found, options: PrepareOptions, tell: OnProgress
+) -> tuple[Found, dict[Path, str]]:
+    """The cases to read, as many as asked for, and the SHA-256 of each of their files.
+
+    Left out are those that a link leads out of the folder for, and those of which a file cannot be opened.
+    """
+    chosen = _limited(found.cases, options.limit)
+    outside = {path for case in chosen for path in case.files if not inside(scans.root, path)}
+    files = dict.fromkeys(path for case in chosen for path in case.files if path not in outside)
+    digests, unopened = _digests(list(files), options.num_threads, tell)
     cases, refused = [], list(found.refused)
-    for case in _limited(found.cases, options.limit):
-        outside = [path for path in case.files if not inside(scans.root, path)]
-        if outside:
-            reason = f"{scans.name(outside[0])} is a link that leads out of the folder. Put the file itself there."
+    for case in chosen:
+        if path := next((path for path in case.files if path in outside), None):
+            reason = f"{scans.name(path)} is a link that leads out of the folder. Put the file itself there."
             refused.append(Refused(source=case.case_id, reason=reason))
+        elif path := next((path for path in case.files if path in unopened), None):
+            refused.append(
+                Refused(source=case.case_id, reason=f"{scans.name(path)}: cannot be opened ({unopened[path]}).")
+            )
         else:
             cases.append(case)
     refuse(refused, len(cases), options.skip_unreadable)
     if not cases:
-        raise DataError(
-            f"{scans.root}: no case can be used. The first: {refused[0].reason if refused else 'none found'}"
-        )
-    return Found(cases, refused, found.remarks, found.clinical)
+        first = refused[0].reason if refused else "none found"
+        raise DataError(f"{scans.root}: no case can be used. The first: {first}")
+    return Found(cases, refused, found.remarks, found.clinical), digests
 
 
 def _limited(cases: list[Case], limit: int | None) -> list[Case]:
@@ -128,19 +141,29 @@ def refuse(refused: Sequence[Refused], num_usable: int, skip_unreadable: bool, m
     )
 
 
-def _digests(cases: Sequence[Case], num_threads: int, tell: OnProgress) -> dict[Path, str]:
-    files = list(dict.fromkeys(path for case in cases for path in case.files))
-    digests = {}
-    for done, (path, found) in enumerate(zip(files, in_order(digest, files, num_threads), strict=True)):
-        digests[path] = found
+def _digests(files: Sequence[Path], num_threads: int, tell: OnProgress) -> tuple[dict[Path, str], dict[Path, str]]:
+    """SHA-256 of each file, and of those that cannot be opened why."""
+    digests, unopened = {}, {}
+    for done, (path, found) in enumerate(zip(files, in_order(_digest, files, num_threads), strict=True)):
+        if isinstance(found, OSError):
+            unopened[path] = found.strerror or str(found)
+        else:
+            digests[path] = found
         tell("hash", done + 1, len(files))
-    return digests
+    return digests, unopened
+
+
+def _digest(path: Path) -> str | OSError:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return error
 
 
 def _source_hash(scans: RawScans[Any], cases: Sequence[Case], digests: Mapping[Path, str]) -> str:
-    """SHA-256 over the names and contents of all files, in order."""
+    """SHA-256 over all cases, in order: what is said of each, and the names and contents of its files."""
     total = hashlib.sha256()
     for case in cases:
-        for path in case.files:
-            total.update(f"{scans.name(path)}\0{digests[path]}\n".encode())
+        total.update(json.dumps(facts_of_case(case, scans.root, digests)).encode())
     return total.hexdigest()

@@ -107,6 +107,7 @@ class Duplicates(_Frozen):
     largest_group: int
     conflicts: tuple[tuple[str, ...], ...] = Field((), description="files of a group that carry two labels")
     nested: tuple[tuple[str, str], ...] = Field((), description="patients in one group, since slices copy each other")
+    alike: int = Field(0, description="slices that copy one of a patient in another part, too few to join the two")
 
 
 class Range(_Frozen):
@@ -134,7 +135,7 @@ class Facts(_Frozen):
     spacing_mm: dict[str, Range] = Field({}, description="raw, by slice, row, column; empty where no file says it")
     shares: dict[str, float] = Field(description="of the images by class, or of the pixels by label")
     foreground_share: float | None = Field(None, description="of the slices, those that show any label")
-    volumes_ml: dict[str, Range] = Field({}, description="by label and region, of a patient; empty without spacing")
+    volumes_ml: dict[str, Range] = Field({}, description="by label and region, of a case; empty without spacing")
 
 
 class Normalization(_Frozen):

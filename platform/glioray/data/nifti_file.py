@@ -22,6 +22,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
+from glioray.data.machine_errors import raise_if_of_machine
 from glioray.errors import UnreadableError
 
 MOST_VOXELS = 2**27  # of a file, over all its axes: 512 x 512 x 128 x 4
@@ -119,6 +120,7 @@ def open_nifti(path: Path, name: str, num_axes: int = 3) -> NiftiVolume:
 
     Raises:
         UnreadableError: no NIfTI, a damaged header, or a volume that cannot be one of a head.
+        OSError: the machine failed, not the file.
     """
     try:
         header = _header(_first_bytes(path))
@@ -253,5 +255,6 @@ def _scaled_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _unreadable(name: str, error: Exception) -> UnreadableError:
+    raise_if_of_machine(error)
     reason = " ".join(str(error).split()) or type(error).__name__
     return UnreadableError(f"{name}: not a readable NIfTI volume ({reason}).")

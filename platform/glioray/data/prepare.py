@@ -26,7 +26,7 @@ from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import PreparedDataset
 from glioray.data.reading import PortionReader
 from glioray.data.rows import StagedRecords, Staging, order_of
-from glioray.data.runners import Runner, run_here
+from glioray.data.runners import Runner
 from glioray.data.shard_writer import ShardPlan, ShardWriter, plan_shards
 from glioray.data.split import Split, part_names
 from glioray.data.staging import Portion, load_staged, portions_of
@@ -59,11 +59,12 @@ def prepare(
         DataError: raw scans or OUT cannot be used; OUT is left as it was.
     """
     tell = on_progress or _silent
-    out = out.resolve() if out.is_symlink() or not out.name else out
+    # Actors of a cluster work elsewhere: relative paths would lead them astray.
+    raw, out = raw.absolute(), (out.resolve() if out.is_symlink() or not out.name else out.absolute())
     check_output(out)
     with working_folder(out) as work:
-        roots = _unpacked(raw, work / "raw", tell) if is_archive(raw) else [raw]
-        job = _first_that_fits(source, roots, options, runner or run_here(options.num_threads), tell)
+        roots = _unpacked(raw, work, tell) if is_archive(raw) else [raw]
+        job = _first_that_fits(source, roots, options, runner, tell)
         existing = _existing(out, job)
         if existing is not None:
             tell("already prepared", 1, 1)
@@ -78,8 +79,10 @@ def _silent(_stage: str, _done: int, _total: int) -> None:
     pass
 
 
-def _unpacked(archive: Path, folder: Path, tell: OnProgress) -> list[Path]:
+def _unpacked(archive: Path, work: Path, tell: OnProgress) -> list[Path]:
     """The folder of an archive's content, then those inside it that it only wraps."""
+    with archive.open("rb") as file:
+        folder = work / f"raw-{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"  # not that of another archive
     folder.mkdir(exist_ok=True)
     safe_unpack(archive, folder, lambda done, total: tell("unpack", done, total))
     roots = [folder]
@@ -89,7 +92,7 @@ def _unpacked(archive: Path, folder: Path, tell: OnProgress) -> list[Path]:
 
 
 def _first_that_fits(
-    source: str, roots: Sequence[Path], options: PrepareOptions, runner: Runner, tell: OnProgress
+    source: str, roots: Sequence[Path], options: PrepareOptions, runner: Runner | None, tell: OnProgress
 ) -> Job:
     """The job of the outermost folder that is laid out as the source's."""
     *others, last = roots
@@ -124,7 +127,7 @@ def _read(job: Job, folder: Path) -> Staging:
     settings = job.settings
     version, preprocessing = glioray.__version__, settings.preprocessing.model_dump()
     decisive = json.dumps([version, settings.source, settings.options, job.scans.task, preprocessing])
-    portions = portions_of(job.found.cases, job.digests, decisive)
+    portions = portions_of(job.found.cases, job.scans.root, job.digests, decisive)
     values, num_channels = tuple(job.contents.labels.values()), len(job.contents.channels)
     reader = PortionReader(settings.source, job.scans, settings.preprocessing, num_channels, values, folder)
     done, total = 0, len(job.found.cases)

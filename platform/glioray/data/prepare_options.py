@@ -54,4 +54,9 @@ class PrepareOptions(BaseModel):
     @property
     def num_threads(self) -> int:
         """Threads of this process."""
-        return self.workers or min(MOST_AUTOMATIC_THREADS, len(os.sched_getaffinity(0)))
+        return self.workers or min(MOST_AUTOMATIC_THREADS, available_cores())
+
+
+def available_cores() -> int:
+    """Those that this process may use, where the system says so."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

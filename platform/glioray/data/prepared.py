@@ -58,7 +58,11 @@ class PreparedDataset:
     def patients(self, side: str) -> tuple[str, ...]:
         """The patients of a side, sorted; empty where the data name none."""
         columns = read_columns(self.folder, self.manifest, side, ["patient_id"]) if self.split.patients else {}
-        return tuple(sorted(set(columns.get("patient_id", []))))
+        return tuple(sorted(set(columns.get("patient_id", [])) - {None}))
+
+    def case_hashes(self, side: str) -> frozenset[str]:
+        """Of the contents of each case of a side: the same scan has the same one in every data set."""
+        return frozenset(read_columns(self.folder, self.manifest, side, ["case_hash"])["case_hash"])
 
     def describe(self, side: Side) -> str:
         """Whose images a side holds, as `12 patients` or, where none is named, `340 groups`."""

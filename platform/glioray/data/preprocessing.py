@@ -149,26 +149,27 @@ def _frame(head: NDArray[np.bool_], raw_size: Sequence[int], preprocessing: Prep
 
 
 def _resized(image: NDArray[Any], frame: Frame) -> NDArray[np.float32]:
-    """(N, C, S, S): the frame's square, black where it lies outside the picture, a few slices at a time."""
+    """(N, C, S, S): the frame's square, dark where it lies outside the picture, a few slices at a time."""
     num_slices, num_channels = image.shape[:2]
+    darkest = min(0.0, float(image.min()))
     step = max(1, CHUNK_BYTES // (4 * num_channels * frame.side**2))
     size_px = frame.image_size
     small = np.empty((num_slices, num_channels, size_px, size_px), dtype=np.float32)
     for start in range(0, num_slices, step):
-        square = _cut(torch.from_numpy(image[start : start + step].astype(np.float32)), frame)
+        square = _cut(torch.from_numpy(image[start : start + step].astype(np.float32)), frame, darkest)
         if frame.side != size_px:
             square = torch.nn.functional.interpolate(square, size=size_px, mode="bilinear", antialias=True)
         small[start : start + step] = square.numpy()
     return small
 
 
-def _cut(pixels: torch.Tensor, frame: Frame) -> torch.Tensor:
+def _cut(pixels: torch.Tensor, frame: Frame, darkest: float) -> torch.Tensor:
     below = frame.top + frame.side - frame.raw_height
     beyond = frame.left + frame.side - frame.raw_width
     if frame.side == frame.raw_height == frame.raw_width:
         return pixels
     # Negative padding cuts.
-    return torch.nn.functional.pad(pixels, (-frame.left, beyond, -frame.top, below))
+    return torch.nn.functional.pad(pixels, (-frame.left, beyond, -frame.top, below), value=darkest)
 
 
 def _sample(mask: NDArray[Pixel], frame: Frame) -> NDArray[Pixel]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +35,7 @@ class PortionReader:
         if is_staged(self.folder, portion.key):
             return
         images, masks, views, rows, refused = [], [], [], [], []
-        for case in portion.cases:
+        for case, case_hash in zip(portion.cases, portion.hashes, strict=True):
             try:
                 raw, prepared, mask = self._read(case)
             except UnreadableError as error:
@@ -45,7 +44,7 @@ class PortionReader:
             images.append(prepared.image)
             masks += [] if mask is None else [mask]
             views.append(self._views(case, raw, prepared))
-            rows += _rows(case, raw, prepared, self._label_pixels(prepared, mask))
+            rows += _rows(case, case_hash, raw, prepared, self._label_pixels(prepared, mask))
         stage(self.folder, portion.key, images, masks, views, rows, refused)
 
     def _read(self, case: Case) -> tuple[RawVolume, Prepared, NDArray[np.uint8] | None]:
@@ -76,29 +75,18 @@ class PortionReader:
         return np.stack([(mask == value).sum(axis=(1, 2)) for value in self.label_values], axis=1)
 
 
-def digest(path: Path) -> str:
-    """SHA-256 of a file.
-
-    Raises:
-        UnreadableError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UnreadableError(f"{path}: cannot be read ({error.strerror}).") from None
-
-
 def _grey(image: NDArray[Any]) -> NDArray[Any]:
     """(N, H, W)"""
     return image[:, 0] if image.shape[1] == 1 else image.mean(axis=1, dtype=np.float32)
 
 
-def _rows(case: Case, raw: RawVolume, prepared: Prepared, label_pixels: NDArray[np.int64]) -> list[Row]:
+def _rows(case: Case, case_hash: str, raw: RawVolume, prepared: Prepared, label_pixels: NDArray[np.int64]) -> list[Row]:
     spacing = _prepared_spacing(raw.spacing_mm, prepared.frame)
     height, width = raw.image.shape[2:]
     return [
         Row(
+            case_id=case.case_id,
+            case_hash=case_hash,
             source=name,
             slice_index=raw.slice_indices[number],
             label=case.label,

@@ -99,8 +99,9 @@ class SliceRecord:
 
     image (C,S,S) uint8; mask (S,S) uint8, or none for classification; the brain figures are over the
     pixels inside the head, in units of the prepared image (0..255). `raw_size_px` is (height, width) of the raw
-    picture, which no model may see; `spacing_mm` (slice, row, column) of the prepared grid; `label_pixels` (K,) in
-    the order of the labels; `intensity` (C,2): the raw value is its first + its second times the prepared value.
+    picture, which no model may see; `case_hash` is of the contents of the case's files; `spacing_mm` (slice, row,
+    column) of the prepared grid; `label_pixels` (K,) in the order of the labels; `intensity` (C,2): the raw value is
+    its first + its second times the prepared value, but where a pixel was clipped or made black.
     """
 
     image: NDArray[np.uint8]
@@ -108,6 +109,8 @@ class SliceRecord:
     label: int | None
     group_id: str
     patient_id: str | None
+    case_id: str
+    case_hash: str
     slice_index: int
     source: str
     brain_mean: float

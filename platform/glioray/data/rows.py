@@ -76,6 +76,8 @@ class StagedRecords(Sequence[SliceRecord]):
             label=row.label,
             group_id=self.groups[number],
             patient_id=row.patient_id,
+            case_id=row.case_id,
+            case_hash=row.case_hash,
             slice_index=row.slice_index,
             source=row.source,
             brain_mean=row.brain_mean,
@@ -89,7 +91,7 @@ class StagedRecords(Sequence[SliceRecord]):
 
 
 def order_of(part: str, rows: Sequence[Row], grouping: Grouping, seed: int, drop_empty: float) -> list[int]:
-    """Which rows a part holds: train shuffled by the seed, all others by group, slice and file.
+    """Which rows a part holds: train shuffled by the seed, all others by group, case, slice and file.
 
     Args:
         part: its name.
@@ -100,8 +102,13 @@ def order_of(part: str, rows: Sequence[Row], grouping: Grouping, seed: int, drop
     """
     mine = [i for i, its_part in enumerate(grouping.parts) if its_part == part]
     if part != "train":
-        return sorted(mine, key=lambda i: (grouping.groups[i], rows[i].slice_index, rows[i].source))
+        return sorted(mine, key=lambda i: (grouping.groups[i], _place(rows[i])))
     shuffled = [mine[i] for i in np.random.default_rng(seed).permutation(len(mine))]
     empty = [i for i in shuffled if not sum(rows[i].label_pixels)]
     left_out = set(empty[: round(drop_empty * len(empty))])
     return [i for i in shuffled if i not in left_out]
+
+
+def _place(row: Row) -> tuple[str, int, str]:
+    """Slices of a volume stay together; single images of a patient are in the order of their names."""
+    return (row.case_id if row.label is None else "", row.slice_index, row.source)

@@ -138,7 +138,7 @@ def _table(rows: Sequence[SliceRecord], groups: Mapping[str, int], patients: Map
     if rows[0].mask is not None:
         columns["label_pixels"] = _tensors([np.array(row.label_pixels, dtype=np.int32) for row in rows])
     columns["intensity"] = _tensors([np.array(row.intensity, dtype=np.float32) for row in rows])
-    for name in ("group_id", "patient_id", "source"):
+    for name in ("group_id", "patient_id", "case_id", "case_hash", "source"):
         columns[name] = pa.array([getattr(row, name) for row in rows], pa.string())
     return pa.table(columns)
 

@@ -26,8 +26,13 @@ VIEW_VALUES = 1024
 
 @dataclass(frozen=True)
 class Row:
-    """A slice without its pixels. Spacing is that of the prepared grid, in mm; none where it is not known."""
+    """A slice without its pixels. Spacing is that of the prepared grid, in mm; none where it is not known.
 
+    `case_hash` is of the contents of its case's files: the same scan has the same one in every data set.
+    """
+
+    case_id: str
+    case_hash: str
     source: str
     slice_index: int
     label: int | None
@@ -46,10 +51,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Portion:
-    """Cases that are read together."""
+    """Cases that are read together, with a hash of the contents of each."""
 
     key: str
     cases: tuple[Case, ...]
+    hashes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -77,13 +83,14 @@ class Staged:
         return values.reshape(-1, len(self.rows), VIEW_VALUES)
 
 
-def portions_of(cases: Sequence[Case], digests: Mapping[Path, str], decisive: str) -> list[Portion]:
+def portions_of(cases: Sequence[Case], root: Path, digests: Mapping[Path, str], decisive: str) -> list[Portion]:
     """Neighboring cases together.
 
     Args:
         cases: in their order.
+        root: of the raw scans; the names of the files below it are part of the key.
         digests: of every file.
-        decisive: what else decides the pixels: source, options, preprocessing.
+        decisive: what else decides the rows: source, options, preprocessing.
     """
     portions: list[list[Case]] = []
     room = 0
@@ -94,7 +101,20 @@ def portions_of(cases: Sequence[Case], digests: Mapping[Path, str], decisive: st
             room = MOST_RAW_BYTES
         portions[-1].append(case)
         room -= size
-    return [Portion(_key(portion, digests, decisive), tuple(portion)) for portion in portions]
+    return [
+        Portion(
+            _sha256([decisive, [facts_of_case(case, root, digests) for case in portion]]),
+            tuple(portion),
+            tuple(_sha256([digests[path] for path in case.files])[:16] for case in portion),
+        )
+        for portion in portions
+    ]
+
+
+def facts_of_case(case: Case, root: Path, digests: Mapping[Path, str]) -> list[Any]:
+    """All that a case is, in plain values: what is said of it, and the names and contents of its files."""
+    files = [(path.relative_to(root).as_posix(), digests[path]) for path in case.files]
+    return [case.case_id, case.patient_id, case.label, case.published_side, files]
 
 
 def stage(
@@ -122,8 +142,8 @@ def stage(
 
 
 def is_staged(folder: Path, key: str) -> bool:
-    """Whether an earlier run came to the end of this portion."""
-    return (folder / f"{key}.json").is_file()
+    """Whether an earlier run read all of this portion; what it could not read is tried again."""
+    return (folder / f"{key}.json").is_file() and not load_staged(folder, key).refused
 
 
 def load_staged(folder: Path, key: str) -> Staged:
@@ -139,12 +159,8 @@ def load_staged(folder: Path, key: str) -> Staged:
     )
 
 
-def _key(cases: Sequence[Case], digests: Mapping[Path, str], decisive: str) -> str:
-    facts = [
-        (case.case_id, case.patient_id, case.label, case.published_side, [digests[path] for path in case.files])
-        for case in cases
-    ]
-    return hashlib.sha256(json.dumps([decisive, facts]).encode()).hexdigest()[:24]
+def _sha256(facts: Any) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
 
 
 def _row(path: Path, shape: tuple[int, ...], index: int) -> NDArray[np.uint8]:

@@ -143,11 +143,13 @@ def _evaluation(config: BundleConfig, rows: SideRows, circumstances: Circumstanc
 
 
 def _leak(config: BundleConfig, rows: SideRows) -> str | None:
-    """Why the figures are too good: a published split, or a split of the same scans that training did not keep to."""
+    """Why the figures are too good: a published split, or scans that the model has learned from."""
     manifest = rows.dataset.manifest
-    same_scans = manifest.settings.source_hash == config.source_hash
-    if same_scans and manifest.fingerprint != config.data_fingerprint:
-        return "leaky: another split of the scans that it was trained on"
+    if manifest.fingerprint != config.data_fingerprint:
+        cases = rows.dataset.case_hashes(rows.side)
+        learned = cases & set(config.learned_from)
+        if learned:
+            return f"leaky: it was trained on {len(learned)} of the {len(cases)} scans"
     return str(manifest.leak) if manifest.leak and rows.side == "test" else None
 
 

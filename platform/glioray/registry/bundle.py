@@ -58,6 +58,7 @@ class BundleConfig(BaseModel):
     normalization: Normalization
     data_fingerprint: str
     source_hash: str = Field(description="of the raw scans, whatever their split")
+    learned_from: tuple[str, ...] = Field((), description="hash of each case of train and val: they must not test it")
     leak: str | None = Field(description="the leak line of a published split, else none")
     epoch: int = Field(description="the epoch that validation chose, from 1")
     scores: tuple[Score, ...] = ()

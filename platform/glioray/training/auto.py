@@ -17,7 +17,7 @@ from glioray.recipe import Recipe
 
 LARGEST_BATCH, SMALLEST_BATCH = 64, 4  # images a worker
 UPDATES = 20  # at least, in an epoch
-MEMORY_SHARE = 0.4  # of what is free, for the activations and gradients of one update
+MEMORY_SHARE = 0.3  # of the memory, for the activations and gradients of one update
 TRAINING_FACTOR = 3.0  # activations are kept, their gradients and the work space of convolutions come to them
 
 
@@ -57,13 +57,13 @@ def _fitting(recipe: Recipe, data: PreparedDataset) -> list[Suggestion]:
 def _batch_size(recipe: Recipe, data: PreparedDataset) -> Suggestion:
     """The largest power of two whose update fits the memory of each worker, and leaves some updates an epoch."""
     image_bytes = activation_bytes(recipe, data) * TRAINING_FACTOR
-    free = MEMORY_SHARE * _free_bytes(recipe)
+    room = MEMORY_SHARE * _worker_bytes(recipe)
     num_workers = recipe.scaling.num_workers
     rows = data.manifest.sides["train"].rows
     batch = LARGEST_BATCH * num_workers
-    while batch > SMALLEST_BATCH * num_workers and (batch / num_workers * image_bytes > free or batch * UPDATES > rows):
+    while batch > SMALLEST_BATCH * num_workers and (batch / num_workers * image_bytes > room or batch * UPDATES > rows):
         batch //= 2
-    why = f"{image_bytes / 1e6:.0f} MB an image, {free / 1e9:.1f} GB for an update of a worker, {rows:,} images"
+    why = f"{image_bytes / 1e6:.0f} MB an image, {room / 1e9:.1f} GB for an update of a worker, {rows:,} images"
     return Suggestion("budget.batch_size", batch, why)
 
 
@@ -85,8 +85,8 @@ def activation_bytes(recipe: Recipe, data: PreparedDataset) -> int:
     return total
 
 
-def _free_bytes(recipe: Recipe) -> float:
-    """Of one worker: of the GPU, or of this machine's memory."""
+def _worker_bytes(recipe: Recipe) -> float:
+    """Of one worker: of the GPU, or of this machine's memory; not what is free now, which changes by the minute."""
     if recipe.scaling.use_gpu and torch.cuda.is_available():
-        return float(torch.cuda.mem_get_info()[1])
-    return float(psutil.virtual_memory().available / recipe.scaling.num_workers)
+        return float(torch.cuda.get_device_properties(0).total_memory)
+    return float(psutil.virtual_memory().total / recipe.scaling.num_workers)

@@ -58,6 +58,7 @@ def write_bundle(folder: Path, recipe: Recipe, data: PreparedDataset, checkpoint
         normalization=manifest.normalization,
         data_fingerprint=manifest.fingerprint,
         source_hash=manifest.settings.source_hash,
+        learned_from=tuple(sorted(data.case_hashes("train") | data.case_hashes("val"))),
         leak=str(manifest.leak) if manifest.leak else None,
         epoch=epoch,
         versions=versions(),

@@ -171,6 +171,18 @@ def test_a_damaged_download_is_removed_so_that_the_next_run_fetches_it_again(tmp
     assert download("lgg", tmp_path / "lgg", api=FakeApi(whole)).files == 4
 
 
+def test_a_fetched_zip_that_is_not_whole_by_its_count_is_kept(tmp_path, api) -> None:
+    some = dict(list(LGG.items())[:3])
+    api.content = pack(tmp_path / "part.zip", some).read_bytes()
+    archive = tmp_path / "lgg" / "lgg-mri-segmentation.zip"
+    with pytest.raises(DataError, match=r"masks: 1 of 2 are there(.|\n)*The zip is kept: .*lgg-mri-segmentation\.zip"):
+        download("lgg", tmp_path / "lgg", api=api)
+    assert archive.read_bytes() == api.content
+    with pytest.raises(DataError, match="masks: 1 of 2 are there"):
+        download("lgg", tmp_path / "lgg")  # nothing is fetched again
+    assert archive.is_file()
+
+
 @pytest.mark.parametrize("num_moved", [1, 2])
 def test_an_unpacking_that_was_killed_goes_on(tmp_path, monkeypatch, num_moved) -> None:
     archive = pack(tmp_path / "archive.zip", SLICES, META)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import os
+
 import h5py
 import nibabel
 import numpy as np
@@ -118,6 +121,29 @@ def test_a_damaged_table_of_slices_stops_nobody(tmp_path) -> None:
     found = found_in(tmp_path)
     assert len(found.cases) == 1
     assert (found.remarks[0].source, "line 2 has 'none'" in found.remarks[0].reason) == ("meta_data.csv", True)
+
+
+def test_a_table_of_slices_on_a_bad_disk_stops_the_search(tmp_path, monkeypatch) -> None:
+    write_slice(tmp_path, 1, 0)
+    (tmp_path / "meta_data.csv").write_text("volume,slice\n1,0\n")
+
+    def fail(path):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("glioray.data.sources._brats_volumes.read_csv", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        found_in(tmp_path)
+
+
+def test_a_folder_that_cannot_be_listed_is_not_passed_over(tmp_path, monkeypatch) -> None:
+    write_slice(tmp_path, 1, 0)
+
+    def refuse(place):
+        raise PermissionError(errno.EACCES, "Permission denied", str(place))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError, match="Permission denied"):
+        found_in(tmp_path)
 
 
 def test_a_slice_that_is_there_twice_refuses_its_volume(tmp_path) -> None:
@@ -328,18 +354,52 @@ def test_slices_standardized_one_by_one_come_back_as_the_scan_they_were(tmp_path
     assert np.array_equal(h5.image, phantom_volume.image)
 
 
-def test_a_few_values_far_apart_are_put_back_too(tmp_path) -> None:
-    scan = np.zeros((1, 4, HEIGHT, WIDTH))
-    scan[0, :, 3, 1:4] = 12, 30, 73
-    for number, pixels in enumerate(z_scored(scan, BY_SLICE)):
-        write_slice(tmp_path, 1, number, pixels.transpose(2, 1, 0))
+def many_and_few(*few):
+    """(2, 4, H, W): a slice of the values up to 145, and one of these few."""
+    scan = np.zeros((2, 4, HEIGHT, WIDTH))
+    scan[0, :, 1:6] = np.arange(116, 146).reshape(5, WIDTH)
+    scan[1, :, 3, 1:4] = few
+    return scan
+
+
+def write_scaled(root, image):
+    for number, pixels in enumerate(image):
+        write_slice(root, 1, number, pixels.transpose(2, 1, 0))
+
+
+def test_a_few_values_far_apart_are_put_back_where_their_double_would_be_the_highest(tmp_path) -> None:
+    scan = many_and_few(12, 30, 73)
+    write_scaled(tmp_path, z_scored(scan, BY_SLICE))
     assert np.array_equal(only_volume(tmp_path).image, scan)
+
+
+def test_a_few_values_that_may_have_a_divisor_in_common_are_refused(tmp_path) -> None:
+    """They have the z-scores of 2, 3 and 4, and would come back thirty times too dark."""
+    write_scaled(tmp_path, z_scored(many_and_few(60, 90, 120), BY_SLICE))
+    with pytest.raises(UnreadableError, match=r"^volume_1_slice_1.h5: its t1 .* 4 different values.*slice_scale=keep"):
+        only_volume(tmp_path)
+
+
+def test_a_few_values_alone_tell_no_scale(tmp_path) -> None:
+    write_scaled(tmp_path, z_scored(many_and_few(12, 30, 73)[1:], BY_SLICE))
+    with pytest.raises(UnreadableError, match=r"^volume_1_slice_0.h5: its t1 .* do not tell how"):
+        only_volume(tmp_path)
+
+
+@pytest.mark.parametrize(("factor", "offset"), [(1.01, 0), (1, 0.01)])
+def test_one_slice_that_is_not_standardized_among_others_that_are_is_named(tmp_path, factor, offset) -> None:
+    scaled = z_scored(np.concatenate([many_and_few(12, 30, 73)[:1]] * 5), BY_SLICE)
+    scaled[3, 1] = scaled[3, 1] * factor + offset
+    write_scaled(tmp_path, scaled)
+    with pytest.raises(UnreadableError, match=r"^volume_1_slice_3.h5: its t1ce .* 19 of the 20 .*slice_scale=keep"):
+        only_volume(tmp_path)
+    assert np.array_equal(only_volume(tmp_path, slice_scale="keep").image, scaled)
 
 
 def test_standardized_slices_that_were_no_whole_numbers_are_refused_unless_kept(tmp_path) -> None:
     scaled = z_scored(np.random.default_rng(0).normal(size=(1, 4, HEIGHT, WIDTH)), BY_SLICE)
     write_slice(tmp_path, 1, 0, scaled[0].transpose(2, 1, 0))
-    with pytest.raises(UnreadableError, match=r"^volume_1_slice_0.h5: it was scaled apart .* slice_scale=keep"):
+    with pytest.raises(UnreadableError, match=r"^volume_1_slice_0.h5: its t1 was scaled apart .* slice_scale=keep"):
         only_volume(tmp_path)
     assert np.array_equal(only_volume(tmp_path, slice_scale="keep").image, scaled)
 

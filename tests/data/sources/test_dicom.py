@@ -136,6 +136,31 @@ def test_two_studies_in_one_folder_have_names_of_their_own(tmp_path) -> None:
     assert dicom.read(scans, found.cases[1]).sources[0] == "all/flair y/9"
 
 
+def test_without_a_patient_id_all_studies_below_a_topmost_folder_are_of_one_patient(tmp_path) -> None:
+    for number, folder in enumerate(["P01/2019", "P01/2021", "P02/2020"]):
+        write_study(tmp_path, folder, study=str(number), patient="")
+    write_study(tmp_path, "P03/2020", study="named", patient="X")
+    _, found = searched(tmp_path)
+    assert [case.patient_id for case in found.cases] == ["P01", "P01", "P02", "X"]
+    (remark,) = [remark for remark in found.remarks if "PatientID" in remark.reason]
+    assert "3 of 4 studies have no PatientID; the topmost folder is taken for the patient: P01, P02." in remark.reason
+
+
+def test_without_a_patient_id_studies_that_fill_the_root_are_all_of_one_patient(tmp_path) -> None:
+    for study in "xy":
+        write(tmp_path, f"FLAIR/{study}", series="FLAIR", study=study, patient="")
+        write(tmp_path, f"ROI/{study}", series="ROI", study=study, patient="", pixels=mask_of())
+    write_study(tmp_path, "P01", study="z", patient="")
+    _, found = searched(tmp_path, sequences=["flair"])
+    assert [case.patient_id for case in found.cases] == ["unnamed"] * 3
+    assert any("3 of 3 studies have no PatientID; they lie in the root" in remark.reason for remark in found.remarks)
+
+
+def test_studies_with_a_patient_id_need_no_remark_on_it(tmp_path) -> None:
+    write_study(tmp_path)
+    assert not any("PatientID" in remark.reason for remark in searched(tmp_path)[1].remarks)
+
+
 def test_a_missing_slice_refuses_its_study_unless_gaps_are_allowed(tmp_path) -> None:
     write_study(tmp_path)
     for folder in ("FLAIR", "ROI"):

@@ -6,6 +6,8 @@ import os
 from collections import Counter
 from pathlib import Path
 
+from glioray.data.machine_errors import raise_always, raise_if_of_machine
+
 MAGIC_OFFSET, MAGIC = 128, b"DICM"
 FOREIGN_FOLDERS = ("__MACOSX",)
 
@@ -14,10 +16,13 @@ def dicom_files(root: Path) -> tuple[list[Path], dict[str, int]]:
     """All DICOM files under a folder, sorted, and how many others were skipped, by what they are.
 
     Links to folders are not followed.
+
+    Raises:
+        OSError: a folder cannot be listed or a file not be read, which may be of a study.
     """
     found: list[Path] = []
     skipped: Counter[str] = Counter()
-    for parent, folders, names in os.walk(root):
+    for parent, folders, names in os.walk(root, onerror=raise_always):
         hidden = [name for name in folders if _is_hidden(name)]
         skipped["hidden"] += len(hidden)
         folders[:] = sorted(set(folders) - set(hidden))
@@ -45,7 +50,8 @@ def _kind(path: Path) -> str | None:
     try:
         with path.open("rb") as file:
             head = file.read(MAGIC_OFFSET + len(MAGIC))
-    except OSError:
+    except OSError as error:
+        raise_if_of_machine(error)  # it may be a slice
         return "not readable"
     return None if head[MAGIC_OFFSET:] == MAGIC else "not DICOM"
 

@@ -18,6 +18,7 @@ from pydicom.filereader import read_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from glioray.data.dicom.functional_groups import frame_items
+from glioray.data.machine_errors import raise_if_of_machine
 from glioray.errors import UnreadableError
 
 Vector = tuple[float, ...]
@@ -132,6 +133,7 @@ def read_header(path: Path, name: str) -> FileHeader:
 
     Raises:
         UnreadableError: it is damaged, or lacks what every DICOM file must say.
+        OSError: the machine failed, not the file.
     """
     try:
         meta = read_file_meta_info(path)
@@ -141,6 +143,7 @@ def read_header(path: Path, name: str) -> FileHeader:
         dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
         return _header(dataset, path, name)
     except DAMAGED as error:
+        raise_if_of_machine(error)
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UnreadableError(f"{name}: not a readable DICOM file ({reason}).") from None
 

@@ -15,6 +15,7 @@ from pydicom.uid import UID, RLELossless
 
 from glioray.data.dicom.codestream import coded_size
 from glioray.data.dicom.headers import DAMAGED, Encoding, Frame
+from glioray.data.machine_errors import raise_if_of_machine
 from glioray.errors import UnreadableError
 
 
@@ -57,6 +58,7 @@ def _stored(frames: Sequence[Frame]) -> Iterator[NDArray[Any]]:
             for frame, pixels in zip(together, decoded, strict=True):
                 yield _as_stored(pixels, frame)
         except DAMAGED as error:
+            raise_if_of_machine(error)
             reason = " ".join(str(error).split()) or type(error).__name__
             raise UnreadableError(f"{together[0].name}: its pixels cannot be read ({reason}).") from None
 

@@ -63,7 +63,9 @@ def download(name: str, folder: Path, on_progress: OnProgress | None = None, api
         archive = _fetch(folder, data, tell, api)
         with _removed_if_damaged(archive):
             _unpack(archive, folder, data, tell)
+        done = _counted(locate(folder, data) or folder, data, was_there=False, kept=archive)
         archive.unlink()
+        return done
     return _counted(locate(folder, data) or folder, data, was_there=False)
 
 
@@ -143,12 +145,17 @@ def _move(source: Path, target: Path) -> None:
             path.replace(target / path.name)
 
 
-def _counted(place: Path, data: DataSet, was_there: bool) -> Downloaded:
+def _counted(place: Path, data: DataSet, was_there: bool, kept: Path | None = None) -> Downloaded:
     found = check(place, data)
     if found.missing:
+        again = "Give a new folder as --out to fetch it again, or complete this one."
+        if kept is not None:
+            again = (
+                f"The zip is kept: {kept}. Remove it and what was unpacked to fetch it again, or complete this folder."
+            )
         raise DataError(
             f"{place}: {data.name} is not whole:\n"
             + "".join(f"  {line}\n" for line in found.missing)
-            + f"The counts are of {data.page}. Give a new folder as --out to fetch it again, or complete this one."
+            + f"The counts are of {data.page}. {again}"
         )
     return Downloaded(place, data.source, found.files, found.bytes, was_there, found.extra)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from glioray.data.archive import inside
 from glioray.data.clinical import TABLE_NAMES, ClinicalTable, read_clinical
+from glioray.data.machine_errors import raise_always
 from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Contents, Refused, TaskName
 from glioray.data.sources._contract import RawScans, only
@@ -43,7 +44,7 @@ def brats_preprocessing(scans: RawScans[Any], source: str) -> Preprocessing:
 
 def files_below(root: Path) -> Iterator[Path]:
     """All files at any depth, by folder and name; hidden ones and what a Mac puts into archives are left out."""
-    for place, folders, names in os.walk(root):
+    for place, folders, names in os.walk(root, onerror=raise_always):
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from glioray.data.archive import inside
 from glioray.data.clinical import PATIENT, read_csv
+from glioray.data.machine_errors import raise_if_of_machine
 from glioray.data.records import Case, Found, Refused
 from glioray.data.sources._contract import RawScans
 from glioray.errors import DataError
@@ -108,6 +109,7 @@ def _listed(scans: RawScans[Any], files: Iterable[Path]) -> tuple[dict[int, set[
             for volume, slice_ in _integers(scans, path, ("volume", "slice")):
                 listed.setdefault(volume, set()).add(slice_)
         except (OSError, ValueError) as error:
+            raise_if_of_machine(error)
             remarks.append(Refused(source=scans.name(path), reason=f"not used to check the slices: {error}"))
     return listed, remarks
 

@@ -105,7 +105,7 @@ def read(scans: RawScans[Options], case: Case) -> RawVolume:
             for channel, place in enumerate(order):
                 image[index, channel] = values[:, :, place].T
             mask[index] = _labels(one_hot[()], name)
-    if scans.options.slice_scale == "undo" and is_scaled_by_slice(image):
+    if scans.options.slice_scale == "undo" and is_scaled_by_slice(image, names):
         restore_scale(image, names)
     return RawVolume(image, mask, names, tuple(slice_number(path) for path in case.files), SPACING_MM)
 

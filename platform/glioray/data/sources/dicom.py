@@ -2,12 +2,11 @@
 
     ROOT/**/<any name>      MR series; told apart by SeriesInstanceUID and named by their description
 
-BRAINIX, for one: ROOT/{FLAIR,T1,T2,ROI}. One case a study; its patient is its PatientID.
+BRAINIX, for one: ROOT/{FLAIR,T1,T2,ROI}. One case a study; its patient is its PatientID, or else its topmost folder.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
@@ -17,6 +16,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from glioray.data.dicom.geometry import Grid
 from glioray.data.dicom.masks import read_label_map
+from glioray.data.dicom.patients import patients_of, study_folder, tell_patients_by_folder
 from glioray.data.dicom.sequences import CHANNELS, DEFAULT_MASK, DEFAULT_PATTERNS, Sorted, sort_series
 from glioray.data.dicom.series import Series, Survey, find_series
 from glioray.data.dicom.study import Plan, by_study, plan_study, read_channels
@@ -104,15 +104,18 @@ def find(scans: RawScans[Options]) -> Found:
     studies = by_study(survey.series)
     sorted_studies = _sorted_studies(survey, scans)
     names = tuple(scans.options.sequences) or _names_found(sorted_studies, scans)
-    found = Found([], remarks=_files_left_out(survey))
-    for where, study, by_sequence in zip(_case_ids(studies), studies, sorted_studies, strict=True):
+    found = Found([], remarks=[*_files_left_out(survey), *_patients_by_folder(studies)])
+    patients = patients_of(studies)
+    for where, patient_id, study, by_sequence in zip(
+        _case_ids(studies), patients, studies, sorted_studies, strict=True
+    ):
         try:
             plan = _plan(by_sequence, names, scans.options)
             _refuse_unreadable(plan, survey)
         except DataError as error:
             found.refused.append(Refused(source=where, reason=str(error)))
             continue
-        found.cases.append(_case(where, study, plan))
+        found.cases.append(_case(where, patient_id, plan))
         found.remarks.extend(_series_left_out(study, plan))
     return found
 
@@ -181,30 +184,29 @@ def _refuse_unreadable(plan: Plan, survey: Survey) -> None:
             raise DataError(f"a file among its slices is damaged: {reason} Replace it, or take it out")
 
 
-def _case(where: str, study: Sequence[Series], plan: Plan) -> Case:
+def _case(where: str, patient_id: str, plan: Plan) -> Case:
     files = sorted({file for series in plan.series for file in series.files})
-    return Case(where, tuple(files), patient_id=study[0].patient_id or _folder(study))
+    return Case(where, tuple(files), patient_id=patient_id)
 
 
 def _case_ids(studies: Sequence[Sequence[Series]]) -> list[str]:
-    """The folder that holds a study; with a number where several studies share it."""
-    folders = [_folder(study) for study in studies]
+    """The folder that holds a study, or its patient where that is the root; with a number where several share it."""
+    folders = [study_folder(study) or study[0].patient_id or "study" for study in studies]
     return [
         folder if folders.count(folder) == 1 else f"{folder} study {folders[: number + 1].count(folder)}"
         for number, folder in enumerate(folders)
     ]
 
 
-def _folder(study: Sequence[Series]) -> str:
-    """The folder that holds all files of a study; the patient where that is the root."""
-    parents = [PurePosixPath(name).parent for series in study for name in series.names]
-    return os.path.commonpath(parents).removeprefix(".") or study[0].patient_id or "study"
-
-
 def _files_left_out(survey: Survey) -> list[Refused]:
     skipped = [Refused(source=".", reason=f"{count} files: {kind}") for kind, count in survey.skipped.items()]
     copies = [Refused(source=name, reason=f"a copy of {other!r}") for name, other in survey.copies]
     return [*skipped, *copies, *(Refused(source=name, reason=reason) for name, reason in survey.unreadable)]
+
+
+def _patients_by_folder(studies: Sequence[Sequence[Series]]) -> list[Refused]:
+    told = tell_patients_by_folder(studies)
+    return [Refused(source=".", reason=told)] if told else []
 
 
 def _series_left_out(study: Sequence[Series], plan: Plan) -> list[Refused]:
