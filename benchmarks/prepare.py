@@ -24,21 +24,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import h5py
-import nibabel
 import numpy as np
-import psutil
 import torch
+from _memory import PeakMemory
+from _scans import SLICES, make_scans
 from PIL import Image
 
-SIZE_PX, SLICES, JPEG_PX, BATCH = 240, 155, 512, 32
-ORDER = ("t1", "t1ce", "t2", "flair")
+BATCH = 32
 ROUNDS = 2
 MIN_SECONDS = 4.0
 
@@ -59,46 +57,6 @@ def main() -> None:
         folder = options.folder or Path(temporary)
         make_scans(folder, options.cases)
         report(measure(folder), options.json)
-
-
-def make_scans(folder: Path, num_cases: int) -> None:
-    """Volumes as NIfTI, two of them as h5 slices, and JPEGs."""
-    from glioray.data.phantom import PhantomSettings
-    from glioray.data.phantom.images import scan_brain
-    from glioray.data.phantom.patient import draw_patient
-
-    if (folder / "complete").exists():
-        return
-    settings = PhantomSettings(num_patients=4, image_size=SIZE_PX, num_slices=SLICES)
-    for place in ("nifti", "h5", "jpeg"):
-        (folder / place).mkdir(parents=True, exist_ok=True)
-    for number in range(num_cases):
-        scan = scan_brain(draw_patient(number, 0), settings)  # patient 0 of every seed has a glioma
-        volumes = {str(name): voxels for name, voxels in scan.sequences.items()} | {"seg": scan.labels}
-        case = folder / "nifti" / f"BENCH_{number:03d}"
-        case.mkdir()
-        for name, voxels in volumes.items():
-            nibabel.save(nibabel.Nifti1Image(voxels, scan.affine), case / f"{case.name}_{name}.nii.gz")
-        if number < 2:
-            write_h5(folder / "h5", number, volumes)
-            write_jpeg(folder / "jpeg", number, volumes["t1ce"])
-    (folder / "complete").touch()
-
-
-def write_h5(folder: Path, number: int, volumes: dict[str, Any]) -> None:
-    images = np.stack([volumes[name] for name in ORDER], axis=-1).astype(np.float64)
-    images = (images - images.mean(axis=(0, 1, 2))) / images.std(axis=(0, 1, 2))
-    masks = np.stack([volumes["seg"] == value for value in (1, 2, 4)], axis=-1).astype(np.uint8)
-    for place in range(SLICES):
-        with h5py.File(folder / f"volume_{number}_slice_{place}.h5", "w") as file:
-            file["image"], file["mask"] = images[:, :, place], masks[:, :, place]
-
-
-def write_jpeg(folder: Path, number: int, volume: Any) -> None:
-    for place in range(20, 135):
-        pixels = np.clip(volume[:, :, place] * (255 / volume.max()), 0, 255).astype(np.uint8)
-        picture = Image.fromarray(pixels).resize((JPEG_PX, JPEG_PX), Image.Resampling.BICUBIC)
-        picture.convert("RGB").save(folder / f"{number}_{place}.jpg", quality=90)
 
 
 def measure(folder: Path) -> dict[str, dict[str, float]]:
@@ -134,39 +92,6 @@ def run_apart(step: str, cores: int, folder: Path) -> dict[str, float]:
     if process.returncode:
         raise SystemExit(f"{step} with {cores} cores failed")
     return {**json.loads(output.splitlines()[-1]), "peak_mb": peak.most / 1e6}
-
-
-class PeakMemory:
-    """The most that a process and all its children took together, shared pages counted once."""
-
-    def __init__(self, pid: int) -> None:
-        self.root, self.most, self._done = psutil.Process(pid), 0.0, threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> PeakMemory:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._done.wait(0.2):
-            self.most = max(self.most, sum(map(proportional_bytes, self._processes())))
-
-    def _processes(self) -> list[psutil.Process]:
-        try:
-            return [self.root, *self.root.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return []
-
-
-def proportional_bytes(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_full_info().pss)
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return 0
 
 
 def repeated(items: Callable[[], Iterator[int]]) -> dict[str, float]:

@@ -7,13 +7,14 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from glioray.errors import RecipeError
 
 if TYPE_CHECKING:
+    from glioray.data.manifest import Manifest
     from glioray.data.prepare_options import PrepareOptions
     from glioray.data.runners import Runner
 
@@ -143,8 +144,7 @@ def prepare(
         task=task,
         source_options=values_of(option or (), "--option"),
         image_size=wanted_px,
-        split=split if split in ("group", "published") else "group",
-        split_file=None if split in ("group", "published") else _existing_file(split),
+        **_split_choice(split),
         folds=folds,
         val_fraction=val_fraction,
         test_fraction=test_fraction,
@@ -160,17 +160,21 @@ def prepare(
     with terminal.bars(as_json) as show, _runner(raw, options, address) as runner:
         data = run(source, raw, out, options, show, runner)
     facts = facts_of(data, time.perf_counter() - started_at)
-    kind = "classic_unet" if data.manifest.contents.task == "segmentation" else "custom_cnn"
-    chosen = " --set data.fold=0" if data.manifest.settings.folds else ""
-    following = f"glioray train search_spaces/{kind}.yaml --set data.path={out}{chosen}"
-    terminal.close(as_json, "Prepared", facts, following)
+    terminal.close(as_json, "Prepared", facts, f"glioray train {_recipe_for(data.manifest)} --set data.path={out}")
 
 
-def _existing_file(split: str) -> Path:
-    path = Path(split)
-    if not path.is_file():
+def _split_choice(split: str) -> dict[str, Any]:
+    """The options for a kind of split, or for a file of one."""
+    if split in ("group", "published"):
+        return {"split": split}
+    if not Path(split).is_file():
         raise RecipeError(f"--split {split!r} is refused: it is neither group, published, nor a file that is there")
-    return path
+    return {"split_file": Path(split)}
+
+
+def _recipe_for(manifest: Manifest) -> str:
+    kind = "classic_unet" if manifest.contents.task == "segmentation" else "custom_cnn"
+    return f"search_spaces/{kind}.yaml" + (" --set data.fold=0" if manifest.settings.folds else "")
 
 
 @contextlib.contextmanager
