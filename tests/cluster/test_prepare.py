@@ -14,7 +14,7 @@ from glioray.data import staging as staging_module
 from glioray.data.prepare import prepare
 from glioray.data.prepare_options import PrepareOptions
 from glioray.data.runners import Runner, run_here
-from glioray.errors import UnreadableError
+from glioray.errors import ClusterError, UnreadableError
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 OPTIONS = PrepareOptions(image_size=32, val_fraction=0.3, test_fraction=0.3)
@@ -59,6 +59,7 @@ def work(item: int) -> None:
     errors: dict[int, Exception] = {
         1: UnreadableError("scan.nii: truncated at byte 12"),
         2: OSError(28, "No space left on device", "/somewhere/x"),
+        3: MemoryError("cannot allocate 9 GB"),
     }
     if item in errors:
         raise errors[item]
@@ -75,6 +76,12 @@ def test_an_error_of_an_actor_comes_back_as_itself(actors: Runner, item: int, ki
     assert vars(raised.value) == vars(here.value)
     if isinstance(raised.value, OSError):
         assert (raised.value.errno, raised.value.filename) == (28, "/somewhere/x")
+
+
+def test_any_other_failure_is_one_line_that_says_to_go_on(actors: Runner) -> None:
+    with pytest.raises(ClusterError, match="cannot allocate 9 GB.*goes on where this one stopped") as raised:
+        actors(work, [0, 3], lambda _: None)
+    assert "\n" not in str(raised.value)
 
 
 def test_every_item_is_told_of_once(actors: Runner) -> None:

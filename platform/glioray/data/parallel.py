@@ -13,13 +13,15 @@ from typing import Any, TypeVar
 import numpy as np
 import ray
 import ray.data
+import ray.exceptions
 import torch
 
 from glioray.data.runners import Runner
-from glioray.errors import DataError, GliorayError, UnreadableError
+from glioray.errors import ClusterError, DataError, GliorayError, UnreadableError
 
 CPUS_AN_ACTOR = 0.9  # so that two on two cores leave something to what Ray Data runs beside them
 Item = TypeVar("Item")
+FAILED = "failed"
 _KNOWN = {kind.__name__: kind for kind in (DataError, UnreadableError)}
 
 
@@ -36,10 +38,13 @@ def run_on_actors(num_workers: int) -> Runner:
             num_cpus=CPUS_AN_ACTOR,
             concurrency=min(num_workers, len(items)),
         )
-        for row in done.iter_rows():
-            if row["error"]:
-                raise _raised(json.loads(row["error"]))
-            on_done(items[row["id"]])
+        try:
+            for row in done.iter_rows():
+                if row["error"]:
+                    raise _raised(json.loads(row["error"]))
+                on_done(items[row["id"]])
+        except ray.exceptions.RayError as error:
+            raise _failed((str(error).strip().splitlines() or [type(error).__name__])[0]) from error
 
     return run
 
@@ -69,9 +74,21 @@ class _Actor:
             return json.dumps([type(error).__name__, str(error)])
         except OSError as error:
             return json.dumps(["OSError", error.errno, error.strerror, error.filename and str(error.filename)])
+        except Exception as error:
+            logging.getLogger(__name__).exception("item %d", place)  # the whole of it stands in the log of the worker
+            return json.dumps([FAILED, f"{type(error).__name__}: {error}"])
         return ""
 
 
 def _raised(record: list[Any]) -> Exception:
     name, *details = record
+    if name == FAILED:
+        return _failed(*details)
     return OSError(*details) if name == "OSError" else _KNOWN.get(name, DataError)(*details)
+
+
+def _failed(reason: str) -> ClusterError:
+    return ClusterError(
+        f"a worker failed ({reason}). The same command goes on where this one stopped; if memory ran out, with fewer "
+        "--workers"
+    )
