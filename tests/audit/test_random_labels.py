@@ -80,7 +80,7 @@ def test_folds_are_trained_on_with_the_first_as_test_side(phantom, tmp_path) -> 
 
 
 def test_splits_are_named_as_an_evaluation_names_them() -> None:
-    assert SPLITS == evaluation._SPLITS
+    assert SPLITS == evaluation.SPLITS
 
 
 def test_patients_whose_names_hold_an_at_sign_are_not_thrown_together(prepare_patients) -> None:

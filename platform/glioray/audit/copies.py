@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioray.audit.groups import Groups, group
-from glioray.audit.pictures import OnProgress, Pictures
+from glioray.audit.pictures import Pictures
 from glioray.data.duplicates import THRESHOLD, correlations, find_copies, find_copies_in_views
+from glioray.data.progress import OnProgress
 
 KINDS = ("identical file", "identical pixels", "near-copy", "mirrored", "turned", "contrast changed")
 FILE, PIXELS, NEAR, MIRRORED, TURNED, CONTRAST = range(len(KINDS))

@@ -15,11 +15,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from glioray.audit.pictures import OnProgress, Picture, Pictures, margins, pixel_hash, small
+from glioray.audit.pictures import Picture, Pictures, margins, pixel_hash, small
 from glioray.audit.places import Place, place
 from glioray.data.duplicates import copy_views
 from glioray.data.image_file import decode_image
 from glioray.data.preprocessing import Preprocessing, prepare_volume
+from glioray.data.progress import OnProgress
 from glioray.data.records import Refused
 from glioray.data.sources._class_tree import LITTER, SUFFIXES
 from glioray.errors import DataError, UnreadableError

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from glioray.audit.pictures import Pictures
 from glioray.data.duplicates import group_ids
-from glioray.data.grouping import NESTED_SHARE
+from glioray.data.grouping import is_nested
 
 
 @dataclass(frozen=True)
@@ -50,21 +50,8 @@ def _is_joining(pictures: Pictures, pairs: NDArray[np.int64]) -> NDArray[np.bool
         return joining
     named = np.flatnonzero((owners[pairs] >= 0).all(axis=1))
     if len(named):
-        joining[named] = _is_nested(owners, np.bincount(owners[pictures.compared & (owners >= 0)]), pairs[named])
+        joining[named] = is_nested(owners, np.bincount(owners[pictures.compared & (owners >= 0)]), pairs[named])
     return joining
-
-
-def _is_nested(owners: NDArray[np.int64], totals: NDArray[np.int64], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """(P,) the share rule of `data/grouping.py` on pairs of named patients; `totals` are slices of each."""
-    ordered = np.where((owners[pairs[:, 0]] > owners[pairs[:, 1]])[:, None], pairs[:, ::-1], pairs)
-    patients, place = np.unique(owners[ordered], axis=0, return_inverse=True)
-    place = place.reshape(-1)
-    nested = np.zeros(len(patients), dtype=np.bool_)
-    for column in (0, 1):
-        slices = np.unique(np.stack([place, ordered[:, column]], axis=1), axis=0)
-        nested |= np.bincount(slices[:, 0], minlength=len(patients)) >= NESTED_SHARE * totals[patients[:, column]]
-    chosen: NDArray[np.bool_] = nested[place]
-    return chosen
 
 
 def _chain(names: Iterable[str | None]) -> NDArray[np.int64]:

@@ -17,7 +17,6 @@ from PIL import Image
 from glioray.data.grouping import ENOUGH_HEAD
 from glioray.data.records import Refused
 
-OnProgress = Callable[[str, int, int], None]
 PICTURE_PX = 112
 BLACK = 0.05  # of the brightest pixel; a row or column that stays below is margin
 MARGINS = ("margin at the top", "margin at the bottom", "margin at the left", "margin at the right")

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glioray.audit.pictures import OnProgress, Picture, Pictures, margins, pixel_hash, small
+from glioray.audit.pictures import Picture, Pictures, margins, pixel_hash, small
 from glioray.data.duplicates import copy_views, thumbnails
 from glioray.data.manifest import Manifest
 from glioray.data.prepared import PreparedDataset
+from glioray.data.progress import OnProgress
 from glioray.data.shards import iterate_batches, read_columns, read_rows
 
 COLUMNS = ("source", "patient_id", "slice_index", "raw_height", "raw_width", "group_id", "brain_fraction")

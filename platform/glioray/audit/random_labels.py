@@ -27,6 +27,7 @@ from glioray.audit.scores import scores_by_group
 from glioray.data.prepared import PreparedDataset
 from glioray.data.preprocessing import normalize
 from glioray.data.shards import read_columns, read_rows
+from glioray.data.split import SPLITS
 from glioray.errors import DataError
 from glioray.models import _contract as models
 from glioray.recipe import Recipe
@@ -41,7 +42,6 @@ BATCH = 64  # images answered at once
 LEARNING_RATE = 1e-3
 SHOWN = 256  # training images on which is measured how far they were learned by heart
 SIDES = ("train", "val", "test")
-SPLITS = {"group": "split by group", "published": "published split", "file": "given split"}  # as scores name them
 Rows = dict[str, Tensor]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,6 +20,7 @@ from glioray.audit.result import Audit
 from glioray.audit.shortcuts import measure_shortcuts
 from glioray.audit.summary import summarize
 from glioray.data.manifest import FILE_NAME as MANIFEST
+from glioray.data.progress import OnProgress, silent
 from glioray.errors import DataError
 from glioray.training.record import write_at_once
 
@@ -35,9 +35,7 @@ class AuditOptions(BaseModel):
     seed: int = Field(0, ge=0, lt=2**31, description="of the pairs shown, the folds and the random labels")
 
 
-def audit(
-    folder: Path, out: Path, options: AuditOptions, on_progress: Callable[[str, int, int], None] | None = None
-) -> Audit:
+def audit(folder: Path, out: Path, options: AuditOptions, on_progress: OnProgress | None = None) -> Audit:
     """Looks for copies, contradictions and shortcuts, and writes what it found to OUT.
 
     Args:
@@ -49,7 +47,7 @@ def audit(
     Raises:
         DataError: there is nothing to audit; or random labels are asked for where they cannot be trained on.
     """
-    tell = on_progress or _silent
+    tell = on_progress or silent
     is_prepared = (folder / MANIFEST).is_file()
     _check(folder, out, options, is_prepared)
     pictures = read_prepared(folder, tell) if is_prepared else read_folder(folder, tell)
@@ -71,10 +69,6 @@ def audit(
     )
     _write(out, result, draw_page(result, pictures, found))
     return result
-
-
-def _silent(_stage: str, _done: int, _total: int) -> None:
-    pass
 
 
 def _check(folder: Path, out: Path, options: AuditOptions, is_prepared: bool) -> None:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedGroupKFold
 
-from glioray.audit.pictures import MARGINS, OnProgress, Pictures
+from glioray.audit.pictures import MARGINS, Pictures
 from glioray.audit.result import Shortcut, Shortcuts
 from glioray.audit.scores import scores_by_group
+from glioray.data.progress import OnProgress
 
 FOLDS = 5
 TREES = 50

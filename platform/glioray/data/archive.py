@@ -11,18 +11,17 @@ import shutil
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from glioray.data.archive_members import MOST_BYTES, MOST_MEMBERS, Members, checked
 from glioray.data.folder import FULL
+from glioray.data.progress import OnCount
 from glioray.errors import DataError, UnreadableError
 
 CHUNK_BYTES = 1024**2
 BEGINNINGS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError, OverflowError)
-
-OnProgress = Callable[[int, int], None]
 
 
 def is_archive(path: Path) -> bool:
@@ -59,7 +58,7 @@ def require_room(folder: Path, needed_bytes: int) -> None:
 def safe_unpack(
     archive: Path,
     folder: Path,
-    on_progress: OnProgress | None = None,
+    on_progress: OnCount | None = None,
     *,
     most_members: int = MOST_MEMBERS,
     most_bytes: int = MOST_BYTES,
@@ -106,7 +105,7 @@ def _write_all(
     opened: zipfile.ZipFile,
     folder: Path,
     members: Members,
-    on_progress: OnProgress | None,
+    on_progress: OnCount | None,
 ) -> Iterator[Path]:
     for done, (place, entry) in enumerate(members.items(), start=1):
         target = folder / place

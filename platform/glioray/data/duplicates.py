@@ -11,7 +11,6 @@ N images, P pairs of rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,10 @@ from numpy.typing import NDArray
 from scipy.fft import dctn
 from scipy.sparse import coo_matrix, csgraph
 
+from glioray.data.progress import OnCount
+
 Floats = NDArray[np.float32]
 Pairs = NDArray[np.int64]
-OnProgress = Callable[[int, int], None]
 
 THUMBNAIL_PX = 32
 THRESHOLD = 0.995
@@ -70,7 +70,7 @@ def copy_views(*pictures: NDArray[Any]) -> Floats:
 
 
 def find_copies_in_views(
-    views: Floats, on_progress: OnProgress | None = None, owners: NDArray[np.int64] | None = None
+    views: Floats, on_progress: OnCount | None = None, owners: NDArray[np.int64] | None = None
 ) -> Pairs:
     """(P, 2) pairs i < j that are copies in any of the views of `copy_views`, sorted; see `find_copies`."""
     found = []
@@ -84,7 +84,7 @@ def find_copies_in_views(
 def find_copies(
     thumbs: Floats,
     threshold: float = THRESHOLD,
-    on_progress: OnProgress | None = None,
+    on_progress: OnCount | None = None,
     owners: NDArray[np.int64] | None = None,
 ) -> Pairs:
     """(P, 2) pairs i < j that are copies under one of the symmetries, sorted.
@@ -156,7 +156,7 @@ def _ranked(image: Floats) -> Floats:
     return ranked
 
 
-def _part_of(on_progress: OnProgress | None, number: int, count: int) -> OnProgress | None:
+def _part_of(on_progress: OnCount | None, number: int, count: int) -> OnCount | None:
     if on_progress is None:
         return None
     return lambda done, total: on_progress(number * total + done, count * total)

@@ -71,6 +71,28 @@ def group_rows(
     return Grouping(groups, parts, duplicates if is_unnamed or nested or duplicates.alike else None, None)
 
 
+def is_nested(
+    owners: NDArray[np.int64], totals: NDArray[np.int64], pairs: NDArray[np.int64], share: float = NESTED_SHARE
+) -> NDArray[np.bool_]:
+    """(P,) whether the two patients of a pair belong together: that share of the slices of one copies the other's.
+
+    Args:
+        owners: (N,) the patient of each row.
+        totals: how many rows each patient has that count.
+        pairs: (P, 2) of rows of named patients that are copies, at least one.
+        share: of the slices.
+    """
+    ordered = np.where((owners[pairs[:, 0]] > owners[pairs[:, 1]])[:, None], pairs[:, ::-1], pairs)
+    patients, place = np.unique(owners[ordered], axis=0, return_inverse=True)
+    place = place.reshape(-1)
+    nested = np.zeros(len(patients), dtype=np.bool_)
+    for column in (0, 1):
+        slices = np.unique(np.stack([place, ordered[:, column]], axis=1), axis=0)
+        nested |= np.bincount(slices[:, 0], minlength=len(patients)) >= share * totals[patients[:, column]]
+    chosen: NDArray[np.bool_] = nested[place]
+    return chosen
+
+
 def _groups(
     rows: Sequence[Row], views: NDArray[np.float32], on_progress: Callable[[int, int], None] | None
 ) -> tuple[list[str], tuple[tuple[str, str], ...], NDArray[np.int64]]:
@@ -102,19 +124,12 @@ def _copies(
 def _nested(rows: Sequence[Row], owners: NDArray[np.int64], copies: NDArray[np.int64]) -> list[tuple[int, int]]:
     """Pairs of patients that share an image; of volumes, of whom the smaller one has enough slices that copy."""
     tells = _tell(rows)
-    total = Counter(owners[tells].tolist())
-    copied: dict[tuple[int, int], tuple[set[int], set[int]]] = defaultdict(lambda: (set(), set()))
-    for one, other in copies[tells[copies].all(axis=1)].tolist():
-        first, second = sorted((one, other), key=lambda row: int(owners[row]))
-        pair = copied[int(owners[first]), int(owners[second])]
-        pair[0].add(first)
-        pair[1].add(second)
-    share = NESTED_SHARE if rows[0].label is None else 0
-    return [
-        patients
-        for patients, slices in sorted(copied.items())
-        if any(len(mine) >= share * total[patient] for patient, mine in zip(patients, slices, strict=True))
-    ]
+    pairs = copies[tells[copies].all(axis=1)]
+    if not len(pairs):
+        return []
+    totals = np.bincount(owners[tells & (owners >= 0)])
+    chosen = pairs[is_nested(owners, totals, pairs, NESTED_SHARE if rows[0].label is None else 0)]
+    return [(one, other) for one, other in np.unique(np.sort(owners[chosen], axis=1), axis=0).tolist()]
 
 
 def _tell(rows: Sequence[Row]) -> NDArray[np.bool_]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from glioray.data.budget import threads_within
 from glioray.data.given_split import GivenSplit, read_given_split
 from glioray.data.manifest import Settings
 from glioray.data.prepare_options import PrepareOptions
+from glioray.data.progress import OnProgress
 from glioray.data.records import Case, Contents, Found, Refused
 from glioray.data.runners import Runner, in_order, run_here
 from glioray.data.sources import RawScans
 from glioray.data.staging import facts_of_case
 from glioray.errors import DataError, UnreadableError
 
-OnProgress = Callable[[str, int, int], None]
 MOST_NAMED = 20
 
 

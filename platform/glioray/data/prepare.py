@@ -18,12 +18,13 @@ from glioray.data.archive import is_archive, safe_unpack
 from glioray.data.facts import count, facts_of
 from glioray.data.folder import check_output, put_in_place, require_space
 from glioray.data.grouping import Grouping, group_rows
-from glioray.data.job import Job, OnProgress, plan_job, refuse
+from glioray.data.job import Job, plan_job, refuse
 from glioray.data.manifest import SCHEMA_VERSION, Manifest, Moments, Settings, Shard
 from glioray.data.page import write_page
 from glioray.data.plan import plan_notes
 from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import PreparedDataset
+from glioray.data.progress import OnProgress, silent
 from glioray.data.reading import PortionReader
 from glioray.data.rows import StagedRecords, Staging, order_of
 from glioray.data.runners import Runner
@@ -58,7 +59,7 @@ def prepare(
     Raises:
         DataError: raw scans or OUT cannot be used; OUT is left as it was.
     """
-    tell = on_progress or _silent
+    tell = on_progress or silent
     # Actors of a cluster work elsewhere: relative paths would lead them astray.
     raw, out = raw.absolute(), (out.resolve() if out.is_symlink() or not out.name else out.absolute())
     check_output(out)
@@ -73,10 +74,6 @@ def prepare(
         ready = _write(job, staging, work)
         put_in_place(ready, out)
     return PreparedDataset.open(out)
-
-
-def _silent(_stage: str, _done: int, _total: int) -> None:
-    pass
 
 
 def _unpacked(archive: Path, work: Path, tell: OnProgress) -> list[Path]:

@@ -14,6 +14,7 @@ from glioray.data.records import SIDES, Side
 from glioray.errors import DataError, LeakError
 
 SplitKind = Literal["group", "published", "file"]
+SPLITS = {"group": "split by group", "published": "published split", "file": "given split"}  # as scores name them
 FILE_NAME = "split.json"
 FEWEST_GROUPS = 3
 ALWAYS = "train"  # beside folds: what must never be scored on

@@ -13,6 +13,7 @@ import torch
 from glioray.data.folder import atomic_folder
 from glioray.data.prepared import PreparedDataset
 from glioray.data.records import Side
+from glioray.data.split import SPLITS
 from glioray.errors import DataError
 from glioray.evaluation import bootstrap, classification, segmentation
 from glioray.evaluation.findings import Findings
@@ -113,7 +114,7 @@ def _examine(
 
 def _circumstances(config: BundleConfig, rows: SideRows) -> Circumstances:
     manifest = rows.dataset.manifest
-    split = f"{rows.side}, {_SPLITS[manifest.settings.split]} (seed {manifest.settings.seed})"
+    split = f"{rows.side}, {SPLITS[manifest.settings.split]} (seed {manifest.settings.seed})"
     if manifest.fold is not None:
         split = f"fold {manifest.fold} of {manifest.settings.folds}, {split}"
     if manifest.fingerprint != config.data_fingerprint:
@@ -155,6 +156,3 @@ def _leak(config: BundleConfig, rows: SideRows) -> str | None:
 
 def _ignore(done: int, total: int) -> None:
     del done, total
-
-
-_SPLITS = {"group": "split by group", "published": "published split", "file": "given split"}

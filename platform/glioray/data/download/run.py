@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from glioray.data.archive import is_archive, require_room, safe_unpack
 from glioray.data.download.checking import check, locate
 from glioray.data.download.datasets import DataSet, dataset
 from glioray.data.download.kaggle_api import Api, connect, fetch
+from glioray.data.progress import OnProgress, silent
 from glioray.errors import DataError, UnreadableError
 
-OnProgress = Callable[[str, int, int], None]
 BROWSER_NAME = "archive.zip"
 UNPACKING = ".unpacking"
 
@@ -50,7 +50,7 @@ def download(name: str, folder: Path, on_progress: OnProgress | None = None, api
         UnreadableError: the zip is damaged.
     """
     data = dataset(name)
-    tell = on_progress or _silent
+    tell = on_progress or silent
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: is not a folder. Give a new folder as --out.")
     place = None if (folder / UNPACKING).is_dir() else locate(folder, data)
@@ -67,10 +67,6 @@ def download(name: str, folder: Path, on_progress: OnProgress | None = None, api
         archive.unlink()
         return done
     return _counted(locate(folder, data) or folder, data, was_there=False)
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    del stage, done, total
 
 
 def _archive(folder: Path, data: DataSet) -> Path | None:
