@@ -42,9 +42,19 @@ class Optimizer(_Section):
     name: Literal["adam", "adamw", "sgd"] = Field("adamw", description="sgd has Nesterov momentum 0.9")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="at its highest")
     weight_decay: float = Field(1e-4, ge=0, le=1)
+    decay_all: bool = Field(
+        False, description="weight decay of norms and biases too; without it they are left alone (He 2019, 1812.01187)"
+    )
     clip_norm: float | None = Field(
         None, gt=0, le=1000, description="longest gradient; a longer one is shortened (Pascanu 2013, arXiv 1211.5063)"
     )
+    ema_decay: float | None = Field(
+        None, gt=0, lt=1, description="the answer is a moving average of the weights (Tarvainen 2017, arXiv 1703.01780)"
+    )
+    layer_decay: float | None = Field(
+        None, gt=0, le=1, description="each layer nearer to the image learns by this much slower (Bao 2022, 2106.08254)"
+    )
+    freeze_epochs: int = Field(0, ge=0, le=1000, description="epochs in which only the new layers learn, not the old")
 
 
 class Schedule(_Section):
@@ -61,8 +71,20 @@ class Budget(_Section):
 
     epochs: int = Field(12, ge=1, le=10_000)
     batch_size: int = Field(32, ge=1, le=65_536, description="images of one update, over all workers together")
+    accumulate: int = Field(1, ge=1, le=1024, description="portions that a batch goes through in, to save memory")
     patience: int | None = Field(
         None, ge=1, description="epochs without a better score before stopping; none never stops"
+    )
+
+
+class Answer(_Section):
+    """What is done to make the answer better once the network is trained."""
+
+    flips: Literal["none", "horizontal", "both"] = Field(
+        "none", description="mirrored copies that the answer is averaged over; both: left-right, up-down, and both"
+    )
+    smallest_part_px: tuple[int, ...] = Field(
+        (), max_length=16, description="sizes below which a part of a mask is removed; validation chooses one, or none"
     )
 
 
@@ -85,9 +107,11 @@ class Recipe(_Section):
     augmentation: Augmentation = Augmentation()
     loss: SerializeAsAny[tasks.LossConfig]
     budget: Budget = Budget()
+    answer: Answer = Answer()
     scaling: Scaling = Scaling()
     seed: int = Field(0, ge=0, le=2**31 - 1)
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where the hardware computes it")
+    compile: bool = Field(False, description="torch.compile: the first steps take minutes, the others are faster")
     plan: Literal["off", "auto"] = Field(
         "off", description="auto: image size, batch, class weights and foreground share from the data, where not given"
     )
@@ -103,6 +127,14 @@ class Recipe(_Section):
                 f"budget.batch_size {self.budget.batch_size} leaves some of {self.scaling.num_workers} workers without "
                 "an image: raise it, or lower scaling.num_workers"
             )
+        if self.budget.batch_size % (self.scaling.num_workers * self.budget.accumulate) and self.budget.accumulate > 1:
+            raise ValueError(
+                f"budget.batch_size {self.budget.batch_size} does not divide into {self.budget.accumulate} portions of "
+                f"{self.scaling.num_workers} workers: choose a multiple of "
+                f"{self.scaling.num_workers * self.budget.accumulate}"
+            )
+        if self.answer.smallest_part_px and self.task == "classification":
+            raise ValueError("answer.smallest_part_px is of masks, the task is classification: remove it")
         return self
 
     @classmethod

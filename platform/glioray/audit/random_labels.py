@@ -29,7 +29,7 @@ from glioray.data.preprocessing import normalize
 from glioray.data.shards import read_columns, read_rows
 from glioray.data.split import SPLITS
 from glioray.errors import DataError
-from glioray.models import _contract as models
+from glioray.network import build_network
 from glioray.recipe import Recipe
 from glioray.training.epoch import Batch
 from glioray.training.loop import fit
@@ -200,7 +200,7 @@ def _line(
             data,
             _Worker(data, Path(folder), recipe.seed, on_progress=show, train=train, val=sample.rows("val")),
         )
-        model = models.build(recipe.model, data.signature)
+        model = build_network(recipe, data.manifest.contents, data.signature)
         model.load_state_dict(safetensors.torch.load_file(checkpoints(Path(folder))[-1] / MODEL))
     model.eval()
     shown = {name: values[:SHOWN] for name, values in train.items()}

@@ -23,6 +23,7 @@ from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Contents, Signature
 from glioray.errors import BundleError, ModelError, RecipeError
 from glioray.models import _contract as models
+from glioray.network import build_network
 from glioray.recipe import Recipe
 from glioray.registry.card import render_card
 
@@ -84,7 +85,8 @@ class ModelBundle:
             BundleError: the weights are not those of the architecture that the config names.
         """
         try:
-            model = models.build(self.config.model, self.config.signature)
+            recipe = Recipe.from_values(self.config.recipe, "bundle")
+            model = build_network(recipe, self.config.contents, self.config.signature)
             model.load_state_dict(dict(self.weights))
         except (RuntimeError, ModelError) as error:
             reason = " ".join(str(error).split())[:200]

@@ -71,6 +71,12 @@ def build(contents: Contents, loss: Any, num_patients: int) -> Task:
     return importlib.import_module(f"glioray.tasks.{contents.task}").build(contents, loss, num_patients)  # type: ignore[no-any-return]
 
 
+def num_outputs(contents: Contents, loss: Any) -> int:
+    """How many channels a network has to give for a task."""
+    module = importlib.import_module(f"glioray.tasks.{contents.task}")
+    return module.num_outputs(contents, loss)  # type: ignore[no-any-return]
+
+
 def add(total: Counts, counts: Counts) -> Counts:
     """Counts of two sets of rows together."""
     return {name: total[name] + counts[name] for name in counts}

@@ -74,6 +74,12 @@ class Classification:
         }
 
 
+def num_outputs(contents: Contents, loss: Loss) -> int:
+    """One for each class."""
+    del loss
+    return len(contents.classes)
+
+
 def build(contents: Contents, loss: Loss, num_patients: int) -> Classification:
     """The task of these classes; a confusion matrix needs no patients."""
     del num_patients

@@ -127,6 +127,12 @@ class Segmentation:
         return torch.cat([labels, torch.stack(regions, dim=1)], dim=1) if regions else labels
 
 
+def num_outputs(contents: Contents, loss: Loss) -> int:
+    """One for each label."""
+    del loss
+    return len(contents.labels)
+
+
 def build(contents: Contents, loss: Loss, num_patients: int) -> Segmentation:
     """The task of these labels and regions."""
     require_weight_for_each(loss.class_weights, tuple(contents.labels))

@@ -12,7 +12,7 @@ from torch import nn
 from glioray.data.plan import Suggestion, suggestions
 from glioray.data.prepared import PreparedDataset
 from glioray.data.stream_size import WORKER_BYTES, train_bytes
-from glioray.models import _contract as models
+from glioray.network import build_network
 from glioray.recipe import Recipe
 
 LARGEST_BATCH, SMALLEST_BATCH = 64, 4  # images a worker
@@ -69,7 +69,7 @@ def _batch_size(recipe: Recipe, data: PreparedDataset) -> Suggestion:
 
 def activation_bytes(recipe: Recipe, data: PreparedDataset) -> int:
     """What all layers give out for one image, in float32."""
-    model = models.build(recipe.model, data.signature).eval()
+    model = build_network(recipe, data.manifest.contents, data.signature).eval()
     total = 0
 
     def add(_layer: nn.Module, _inputs: object, output: object) -> None:

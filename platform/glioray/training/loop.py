@@ -14,7 +14,7 @@ import torch
 
 from glioray.data.prepared import PreparedDataset
 from glioray.errors import ModelError
-from glioray.models import _contract as models
+from glioray.network import build_network
 from glioray.recipe import Recipe
 from glioray.tasks import _contract as tasks
 from glioray.training.epoch import Pass, train_epoch, validate
@@ -60,7 +60,8 @@ def _pass(recipe: Recipe, data: PreparedDataset, worker: Worker) -> Pass:
 
 def _start(recipe: Recipe, data: PreparedDataset, worker: Worker) -> TrainState:
     torch.manual_seed(recipe.seed)  # the same weights on every rank
-    model = models.build(recipe.model, data.signature).to(worker.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = build_network(recipe, data.manifest.contents, data.signature)
+    model = model.to(worker.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = TrainState(model, build_optimizer(model, recipe.optimizer))
     with worker.resume_from() as checkpoint:
         if checkpoint is not None:

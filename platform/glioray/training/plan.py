@@ -8,7 +8,7 @@ from pathlib import Path
 from glioray.data.prepared import PreparedDataset
 from glioray.data.stream_size import WORKER_BYTES, train_bytes
 from glioray.errors import DataError, RecipeError
-from glioray.models import _contract as models
+from glioray.network import build_network
 from glioray.recipe import Recipe
 from glioray.tasks import _contract as tasks
 from glioray.training.record import BUNDLE, open_run
@@ -77,7 +77,7 @@ def check_fit(recipe: Recipe, data: PreparedDataset) -> None:
         )
     _check_foreground(recipe, data)
     tasks.build(contents, recipe.loss, num_patients=1)
-    models.build(recipe.model, signature)
+    build_network(recipe, contents, signature)
     data.verify()
 
 
