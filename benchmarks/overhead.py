@@ -25,13 +25,13 @@ from glioray.data.prepare import prepare
 from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import PreparedDataset, load_side
 from glioray.data.preprocessing import normalize
-from glioray.models import _contract as models
+from glioray.network import build_network
 from glioray.recipe import Recipe
 from glioray.tasks import _contract as tasks
 from glioray.training.loop import fit
+from glioray.training.optimizer import build_optimizer
 from glioray.training.plan import plan_run
 from glioray.training.precision import autocast, autocast_type
-from glioray.training.state import build_optimizer
 from glioray.training.worker import LocalWorker, Progress
 
 CPU = torch.device("cpu")
@@ -61,7 +61,7 @@ def plain(recipe: Recipe, data: PreparedDataset) -> EndsOfEpochs:
     """What anybody would write: tensors in memory, a permutation, a step a batch, a pass over val."""
     train, val = (load_side(data.folder, data.manifest, side) for side in ("train", "val"))
     torch.manual_seed(recipe.seed)
-    model = models.build(recipe.model, data.signature).to(memory_format=torch.channels_last)
+    model = build_network(recipe, data.manifest.contents, data.signature).to(memory_format=torch.channels_last)
     optimizer = build_optimizer(model, recipe.optimizer)
     task = tasks.build(data.manifest.contents, recipe.loss, len(data.split.patients))
     dtype, size = autocast_type(recipe.precision, CPU), recipe.budget.batch_size

@@ -99,4 +99,7 @@ def test_models_lists_every_architecture(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr(sys, "argv", ["glioray", "models", "--json", "--registry", "memory://nothing"])
     with pytest.raises(SystemExit):
         main()
-    assert json.loads(capsys.readouterr().out)["architectures"] == ["classic_unet", "custom_cnn"]
+    assert json.loads(capsys.readouterr().out)["architectures"] == [
+        "alexnet", "attention_unet", "classic_unet", "custom_cnn", "improved_unet", "monai_net", "timm_classifier",
+        "timm_unet", "vgg16", "vit",
+    ]  # fmt: skip

@@ -92,35 +92,71 @@ def train(
 
 @app.command()
 def evaluate(
-    bundle: Annotated[str, typer.Argument(help="a run's folder, a bundle's folder, or NAME@VERSION of the registry")],
+    bundles: Annotated[
+        list[str],
+        typer.Argument(
+            help="a run's folder, a bundle's folder, or NAME@VERSION of the registry; several: all folds of the data, "
+            "which are scored as one, or several seeds of one split"
+        ),
+    ],
     data: Annotated[Path | None, typer.Option(help="prepared folder; default: what it was trained on")] = None,
     side: Annotated[Literal["train", "val", "test"], typer.Option(help="test: once, at the end")] = "test",
-    out: Annotated[Path | None, typer.Option(help="folder of the report; default: evaluation/ in the run")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="folder of the report; default: evaluation/ in the run, of several evaluations/")
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, or cuda")] = "cpu",
     registry: Registry = "registry",
     as_json: Json = False,
 ) -> None:
     """Step 4. A model and the test split to scores by patient or group, with intervals and a report."""
     from glioray import terminal
-    from glioray.evaluation.run import evaluate as run
-    from glioray.registry.card import describe
+    from glioray.evaluation.arrangement import Entry
+    from glioray.evaluation.together import evaluate_runs
     from glioray.registry.locate import locate
 
-    found = locate(bundle, registry)
-    place = data or Path(found.bundle.config.recipe["data"]["path"])
-    target = out or found.evaluation_folder
+    entries = [Entry(name, locate(name, registry)) for name in bundles]
+    place = data or Path(entries[0].config.recipe["data"]["path"])
     with terminal.bars(as_json) as show:
-        result = run(
-            found.bundle, place, target, side, lambda done, total: show(f"predict {side}", done, total), device
-        )
-    found.keep_scores(result.scores, belongs=result.is_own_data and side == "test")
-    leak = result.leak
-    if as_json:
-        facts: dict[str, Any] = {"report": str(target / "report.html"), "leak": leak}
-        facts["scores"] = [score.model_dump() for score in result.scores]
-    else:
-        facts = {score.name: describe(score, leak) for score in result.scores} | {"report": target / "report.html"}
-    terminal.close(as_json, "Evaluated", facts, f"glioray publish {bundle} NAME")
+        found = evaluate_runs(entries, place, out, side, show, device)
+    facts = found.values if as_json else found.summary | {"report": found.page}
+    is_one = len(bundles) == 1
+    following = f"glioray publish {bundles[0]} NAME" if is_one else f"glioray ensemble {' '.join(bundles)} --out FOLDER"
+    terminal.close(as_json, "Evaluated", facts, following)
+
+
+@app.command()
+def ensemble(
+    bundles: Annotated[list[str], typer.Argument(help="two or more: runs, bundles, or NAME@VERSION of the registry")],
+    out: Annotated[Path, typer.Option(help="folder of the new model, which is like a run's")],
+    flips: Annotated[
+        Literal["none", "horizontal", "both"] | None,
+        typer.Option(help="mirrored copies that the answer is averaged over; default: as the members do"),
+    ] = None,
+    smallest_part_px: Annotated[
+        int | None, typer.Option(min=0, help="parts of a mask below this are removed; default: the members' smallest")
+    ] = None,
+    registry: Registry = "registry",
+    as_json: Json = False,
+) -> None:
+    """Between 4 and 5. Models of several folds, seeds or architectures to one whose answer is the mean of theirs."""
+    from glioray import terminal
+    from glioray.registry.card import answering, seed_text
+    from glioray.registry.ensemble import Named, average, save_average
+    from glioray.registry.locate import locate
+
+    together = average([Named(name, locate(name, registry).bundle) for name in bundles], flips, smallest_part_px)
+    is_new = save_average(together, out)
+    config = together.config
+    facts: dict[str, Any] = {
+        "ensemble": _relative(out),
+        "is": f"{config.architecture}, {seed_text(config.seed)}",
+        "answering": "; ".join(answering(config)),
+        "learned_from": f"{len(config.learned_from)} scans",
+        **({"leak": config.leak} if config.leak else {}),
+        "scores": "none: the members' own say nothing of their average",
+    }
+    title = "Averaged" if is_new else "Complete before: nothing was done"
+    terminal.close(as_json, title, facts, f"glioray evaluate {_relative(out)}")
 
 
 @app.command()
@@ -185,7 +221,7 @@ def models(registry: Registry = "registry", as_json: Json = False) -> None:
         for version in store.versions(name):
             published, bundle = store.load(f"{name}@{version}")
             score = headline(bundle.config)
-            rows.append((str(published), ", ".join(published.aliases), bundle.config.model.name, score))
+            rows.append((str(published), ", ".join(published.aliases), bundle.config.architecture, score))
     kinds = [(name, architectures.load(name).Config.task, architectures.title(name)) for name in architectures.names()]
     if as_json:
         typer.echo(json.dumps({"architectures": [kind[0] for kind in kinds], "published": [row[0] for row in rows]}))

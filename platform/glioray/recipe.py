@@ -135,6 +135,8 @@ class Recipe(_Section):
             )
         if self.answer.smallest_part_px and self.task == "classification":
             raise ValueError("answer.smallest_part_px is of masks, the task is classification: remove it")
+        if self.augmentation.is_mixing and self.task == "segmentation":
+            raise ValueError("augmentation.mixup and cutmix are of classes, the task is segmentation: set both to 0")
         return self
 
     @classmethod

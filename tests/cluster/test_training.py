@@ -65,7 +65,7 @@ def test_one_worker_repeats_itself_to_the_last_digit(recipe: Recipe, tmp_path: P
 def test_what_a_worker_refuses_reaches_the_user_in_its_own_words(recipe: Recipe, tmp_path: Path) -> None:
     wild = recipe.with_values("optimizer.name", "sgd").with_values("optimizer.learning_rate", 1.0)
     wild = wild.with_values("loss.bce_weight", 100).with_values("loss.dice_weight", 100)
-    wild = wild.with_values("optimizer.weight_decay", 1)
+    wild = wild.with_values("optimizer.weight_decay", 1).with_values("optimizer.decay_all", True)
     with pytest.raises(ModelError, match="lower optimizer.learning_rate"):
         train(wild.with_values("budget.epochs", 200).with_values("budget.batch_size", 1), tmp_path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import safetensors.torch
@@ -14,27 +15,53 @@ from torch import nn
 from glioray.data.records import Signature
 from glioray.errors import ModelError, RecipeError
 from glioray.models import _contract as models
+from glioray.models._maps import maps
 from glioray.recipe import Recipe
 
 SEARCH_SPACES = Path(__file__).parents[2] / "search_spaces"
 NAMES = models.names()
 SIGNATURES = [Signature(1, 4, 96), Signature(3, 2, 128)]
 BAD_SIZES_PX = (1, 17, 45, 75)
+SMALL = {  # where a model has such a setting
+    "base_filters": 4,
+    "head_units": 16,
+    "dim": 16,
+    "heads": 2,
+    "mlp": 16,
+    "architecture": "test_resnet",
+    "decoder_filters": 2,
+}
+
+
+def choices() -> list[tuple[str, str, Any]]:
+    """Every value of every setting that has a few, as (model, setting, value)."""
+    found = []
+    for name in NAMES:
+        for field, info in models.load(name).Config.model_fields.items():
+            values = get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
+            values = (False, True) if info.annotation is bool else values
+            found += [(name, field, value) for value in values if field != "name"]
+    return found
+
 
 every_model = pytest.mark.parametrize("name", NAMES)
+every_choice = pytest.mark.parametrize(("name", "field", "value"), choices())
+
+every_deep_supervision = pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, field, value in choices() if field == "deep_supervision"]
+)
 
 
 def recipe_of(name: str) -> Recipe:
     return Recipe.from_yaml(SEARCH_SPACES / f"{name}.yaml")
 
 
-def built(name: str, signature: Signature, seed: int = 0) -> nn.Module:
-    """The model of the name's own YAML, small where it says how small it may be."""
+def built(name: str, signature: Signature, seed: int = 0, **changed: Any) -> nn.Module:
+    """The model of the name's own YAML, small where it says how small it may be, with some settings changed."""
     config = recipe_of(name).model
-    if "base_filters" in type(config).model_fields:
-        config = config.model_copy(update={"base_filters": 4})
+    small = {field: value for field, value in SMALL.items() if field in type(config).model_fields}
     torch.manual_seed(seed)
-    return models.build(config, signature)
+    return models.build(type(config)(**{**config.model_dump(), **small, **changed}), signature)
 
 
 def images_of(signature: Signature, num_images: int = 2) -> torch.Tensor:
@@ -104,12 +131,58 @@ def test_its_output_has_the_shape_of_its_task(name, signature):
 
 @every_model
 def test_gradients_reach_every_parameter(name):
-    model = built(name, SIGNATURES[0]).train()
+    assert untouched(built(name, SIGNATURES[0])) == []
 
-    model(images_of(SIGNATURES[0], num_images=4)).square().mean().backward()
 
-    untouched = [path for path, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
-    assert untouched == []
+@every_choice
+def test_gradients_reach_every_parameter_whatever_is_chosen(name, field, value):
+    assert untouched(built(name, SIGNATURES[0], **{field: value})) == []
+
+
+@every_choice
+def test_an_answer_is_one_tensor_whatever_is_chosen(name, field, value):
+    model = built(name, SIGNATURES[0], **{field: value}).eval()
+
+    with torch.inference_mode():
+        assert model(images_of(SIGNATURES[0])).isfinite().all()
+
+
+@every_deep_supervision
+def test_supervised_levels_are_logits_each_half_as_large_as_the_one_before(name, value):
+    model = built(name, SIGNATURES[0], deep_supervision=value).train()
+
+    levels = outputs_of(model, images_of(SIGNATURES[0]))
+
+    sizes = [96 // 2**level for level in range(len(levels))]
+    assert [level.shape for level in levels] == [(2, 4, size, size) for size in sizes]
+    assert (len(levels) > 1) == value
+
+
+@every_model
+def test_it_learns_in_bf16_and_channels_last(name):
+    model = built(name, SIGNATURES[0]).train().to(memory_format=torch.channels_last)
+    images = images_of(SIGNATURES[0]).to(memory_format=torch.channels_last)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = outputs_of(model, images)
+    sum(output.float().square().mean() for output in outputs).backward()
+
+    assert all(output.isfinite().all() for output in outputs)
+    assert all(weight.grad.isfinite().all() for weight in model.parameters())
+
+
+@every_model
+def test_its_feature_maps_can_be_looked_at_and_it_answers_as_before(name):
+    model, images = built(name, SIGNATURES[0]).eval(), images_of(SIGNATURES[0])
+    with torch.inference_mode():
+        before = model(images)
+
+    found = maps(model, images, of=["features"])
+
+    assert found
+    assert all(value.ndim == 4 and len(value) == 2 for value in found.values())
+    with torch.inference_mode():
+        assert torch.equal(model(images), before)
 
 
 @every_model
@@ -158,6 +231,22 @@ def test_a_size_that_it_cannot_take_is_refused_with_one_that_it_can(name, size_p
     signature = Signature(1, 2, works_px)
     with torch.inference_mode():
         assert built(name, signature).eval()(images_of(signature)).isfinite().all()
+
+
+def outputs_of(model: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """All that a model gives: one tensor, or one for each supervised level."""
+    output = model(images)
+    return output if isinstance(output, tuple) else (output,)
+
+
+def untouched(model: nn.Module) -> list[str]:
+    """Parameters without a gradient in training."""
+    for weight in model.parameters():
+        if not weight.any():  # at first the last norm of a branch may be zero on purpose, and block what is before it
+            nn.init.normal_(weight, std=0.1)
+    outputs = outputs_of(model.train(), images_of(SIGNATURES[0], num_images=4))
+    sum(output.square().mean() for output in outputs).backward()
+    return [path for path, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
 
 
 def refusal(name: str, size_px: int) -> str:

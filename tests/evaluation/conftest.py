@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ import torch
 from glioray.data.manifest import SCHEMA_VERSION, Facts, Leak, Manifest, Moments, PartCounts, Range, Settings, Shard
 from glioray.data.prepared import PreparedDataset
 from glioray.data.preprocessing import Preprocessing
-from glioray.data.records import SIDES, Contents, Signature, SliceRecord
+from glioray.data.records import Contents, Signature, SliceRecord
 from glioray.data.shard_writer import ShardWriter, plan_shards
-from glioray.data.split import Split
+from glioray.data.split import ALWAYS, Split, part_names
 from glioray.models import _contract as models
 from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle, versions
+from glioray.serving.predictor import Predictor
+from glioray.tasks import _contract as tasks
 
 CLASSES = ("glioma", "meningioma", "notumor")
 LABELS = {"necrotic": 1, "enhancing": 4}
@@ -32,62 +35,89 @@ def _coarse_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glioray.evaluation.figures.DPI", 40)
 
 
+class _Stub(Predictor):
+    """Without a network."""
+
+    def __init__(self, bundle: ModelBundle) -> None:
+        loss = Recipe.from_values(bundle.config.recipe).loss
+        object.__setattr__(self, "config", bundle.config)
+        object.__setattr__(self, "task", tasks.build(bundle.config.contents, loss, num_patients=1))
+
+
+@pytest.fixture
+def answer_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[torch.Tensor], torch.Tensor]], None]:
+    """Lets every model answer by a function of the images (N,C,S,S)."""
+
+    def answer(function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        monkeypatch.setattr(Predictor, "predict", lambda self, images: function(images))
+        monkeypatch.setattr(Predictor, "load", classmethod(lambda cls, bundle, device: _Stub(bundle)))
+
+    return answer
+
+
 @pytest.fixture
 def make_classification(tmp_path: Path) -> MakeData:
     """`make(labels, ...)`: a row a label in test, whose corner pixel is ten times its label; groups of two rows."""
 
-    def make(labels: list[int], name: str = "data", size_px: int = 16, leak: Leak | None = None) -> PreparedDataset:
+    def make(
+        labels: list[int], name: str = "data", size_px: int = 16, leak: Leak | None = None, folds: int | None = None
+    ) -> PreparedDataset:
         def record(row: int, label: int, side: str) -> SliceRecord:
             image = np.full((1, size_px, size_px), 10 * label, dtype=np.uint8)
             return _record(image, None, label, f"{side}-g{row // 2:03}", None, 0, f"{side}/{row}.png")
 
-        rows = {side: [record(i, label, side) for i, label in enumerate(labels)] for side in SIDES}
+        rows = {part: [record(i, label, part) for i, label in enumerate(labels)] for part in _parts(folds)}
         contents = Contents(task="classification", channels=("grey",), classes=CLASSES, citation="toy")
-        return _write(tmp_path / name, rows, contents, size_px, leak)
+        return _write(tmp_path / name, rows, contents, size_px, leak, folds)
 
     return make
 
 
 @pytest.fixture
 def make_segmentation(tmp_path: Path) -> MakeData:
-    """`make({patient: [mask, ...]})`: the test side; the image's first channel is the mask itself."""
+    """`make({patient: [mask, ...]})`: the test side; the image's first channel is the mask itself.
 
-    def make(volumes: dict[str, list[np.ndarray]], name: str = "data") -> PreparedDataset:
+    Of a patient `A-1` the name is `A`, and `1` is which of the patient's cases it is.
+    """
+
+    def make(
+        volumes: dict[str, list[np.ndarray]],
+        name: str = "data",
+        spacing_mm: tuple[float, float, float] | None = None,
+        folds: int | None = None,
+    ) -> PreparedDataset:
         def records(side: str) -> list[SliceRecord]:
-            return [
-                _record(
-                    np.stack([mask, mask]),
-                    mask,
-                    None,
-                    f"{side}{patient}",
-                    f"{side}{patient}",
-                    index,
-                    f"{patient}/{index}.tif",
-                )
-                for patient, masks in sorted(volumes.items())
-                for index, mask in enumerate(masks)
-            ]
+            found = []
+            for case, masks in sorted(volumes.items()):
+                patient = f"{side}{case.split('-')[0]}"
+                for index, mask in enumerate(masks):
+                    image = np.stack([mask, mask])
+                    row = _record(image, mask, None, patient, patient, index, f"{case}/{index}.tif")
+                    found.append(replace(row, case_id=f"{side}{case}", spacing_mm=spacing_mm))
+            return found
 
         contents = Contents(
             task="segmentation", channels=("flair", "t1ce"), labels=LABELS, regions=REGIONS, citation="toy"
         )
         size_px = next(iter(volumes.values()))[0].shape[-1]
-        return _write(tmp_path / name, {side: records(side) for side in SIDES}, contents, size_px, None)
+        return _write(tmp_path / name, {part: records(part) for part in _parts(folds)}, contents, size_px, None, folds)
 
     return make
 
 
 @pytest.fixture
 def make_bundle() -> Callable[[PreparedDataset], ModelBundle]:
-    """An untrained model of the smallest size that the data allow."""
+    """An untrained model of the smallest size that the data allow; further settings by dotted path."""
 
-    def make(dataset: PreparedDataset) -> ModelBundle:
+    def make(dataset: PreparedDataset, **settings: object) -> ModelBundle:
         manifest = dataset.manifest
         is_classifier = manifest.contents.task == "classification"
         model = {"name": "custom_cnn"} if is_classifier else {"name": "classic_unet", "base_filters": 2, "depth": 1}
         recipe = Recipe.from_values(
             {"task": manifest.contents.task, "data": {"path": "data"}, "model": model, "seed": 7}
         )
+        for path, value in settings.items():
+            recipe = recipe.with_values(path.replace("__", "."), value)
         config = BundleConfig(
             recipe=recipe.values(),
             signature=dataset.signature,
@@ -139,11 +169,17 @@ def _record(
     )
 
 
-def _write(folder: Path, rows: dict, contents: Contents, size_px: int, leak: Leak | None) -> PreparedDataset:
+def _parts(folds: int | None) -> list[str]:
+    return [part for part in part_names(folds) if folds is None or part != ALWAYS]
+
+
+def _write(
+    folder: Path, rows: dict, contents: Contents, size_px: int, leak: Leak | None, folds: int | None
+) -> PreparedDataset:
     folder.mkdir()
     kind = "published" if leak else "group"
-    pairs = [(row.group_id, side) for side in SIDES for row in rows[side]]
-    patients = [row.patient_id for side in SIDES for row in rows[side] if row.patient_id]
+    pairs = [(row.group_id, part) for part, mine in rows.items() for row in mine]
+    patients = [row.patient_id for mine in rows.values() for row in mine if row.patient_id]
     split = Split.of_rows(pairs, kind, 0, patients)
     split.save(folder)
     preprocessing = Preprocessing(image_size=size_px, crop_head=False, intensity="as_is")
@@ -157,17 +193,18 @@ def _write(folder: Path, rows: dict, contents: Contents, size_px: int, leak: Lea
             source_hash="0",
             preprocessing=preprocessing,
             split=kind,
+            folds=folds,
             seed=0,
             val_fraction=0.2,
             test_fraction=0.2,
         ),
         contents=contents,
         counts={
-            side: PartCounts(rows=len(rows[side]), groups=len(split.on(side)), patients=0, rows_by_output={})
-            for side in SIDES
+            part: PartCounts(rows=len(mine), groups=len(split.on(part)), patients=0, rows_by_output={})
+            for part, mine in rows.items()
         },
         # Mean 0 and spread 1: pixels reach the model as they are.
-        moments={side: Moments(pixels=1, sums=(0,) * num_channels, squares=(1,) * num_channels) for side in SIDES},
+        moments={part: Moments(pixels=1, sums=(0,) * num_channels, squares=(1,) * num_channels) for part in rows},
         facts=Facts(cases=1, height_px=size, width_px=size, slices=size, shares={}),
         duplicates=None,
         leak=leak,
@@ -182,7 +219,7 @@ def _shards(folder: Path, rows: dict, split: Split) -> list[Shard]:
     notes.mkdir()
     groups, patients = ({name: index for index, name in enumerate(names)} for names in (split.groups, split.patients))
     shards = []
-    for side in SIDES:
+    for side in rows:
         writer = ShardWriter(folder, notes, rows[side], groups, patients)
         for plan in plan_shards(side, range(len(rows[side])), rows[side][0]):
             writer(plan)

@@ -18,23 +18,11 @@ from glioray.evaluation.result import Evaluation
 from glioray.evaluation.run import evaluate
 from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
-from glioray.serving.predictor import Predictor
 from glioray.training.loop import fit
 from glioray.training.record import write_bundle
 from glioray.training.worker import LocalWorker, checkpoints
 
 PHANTOM = PrepareOptions(task="classification", image_size=80, val_fraction=0.3, test_fraction=0.3)
-
-
-def answer_with(monkeypatch: pytest.MonkeyPatch, function) -> None:
-    """Lets every model answer by `function` of the images (N,C,S,S)."""
-    monkeypatch.setattr(Predictor, "predict", lambda self, images: function(images))
-    monkeypatch.setattr(Predictor, "load", classmethod(lambda cls, bundle, device: _Stub(bundle)))
-
-
-class _Stub(Predictor):
-    def __init__(self, bundle) -> None:
-        object.__setattr__(self, "config", bundle.config)
 
 
 def one_hot(images: torch.Tensor) -> torch.Tensor:
@@ -60,9 +48,9 @@ def disc(size_px: int, value: int, rows: slice, columns: slice) -> np.ndarray:
     return mask
 
 
-def test_a_perfect_classifier_scores_one_everywhere(make_classification, make_bundle, tmp_path, monkeypatch):
+def test_a_perfect_classifier_scores_one_everywhere(make_classification, make_bundle, tmp_path, answer_with):
     dataset = make_classification([0, 0, 1, 1, 2, 2, 0, 0])
-    answer_with(monkeypatch, one_hot)
+    answer_with(one_hot)
 
     found = evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
 
@@ -71,9 +59,9 @@ def test_a_perfect_classifier_scores_one_everywhere(make_classification, make_bu
     assert (found.units, found.unit, found.rows) == (4, "groups", 8)
 
 
-def test_a_constant_classifier_scores_chance(make_classification, make_bundle, tmp_path, monkeypatch):
+def test_a_constant_classifier_scores_chance(make_classification, make_bundle, tmp_path, answer_with):
     dataset = make_classification([0, 0, 1, 1, 2, 2, 0, 0])
-    answer_with(monkeypatch, lambda images: torch.tensor([[0.5, 0.3, 0.2]]).repeat(len(images), 1))
+    answer_with(lambda images: torch.tensor([[0.5, 0.3, 0.2]]).repeat(len(images), 1))
 
     found = evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
 
@@ -85,10 +73,10 @@ def test_a_constant_classifier_scores_chance(make_classification, make_bundle, t
 
 
 def test_predictions_csv_has_a_row_an_image_in_the_order_of_the_shards(
-    make_classification, make_bundle, tmp_path, monkeypatch
+    make_classification, make_bundle, tmp_path, answer_with
 ):
     dataset = make_classification([0, 1, 2])
-    answer_with(monkeypatch, lambda images: torch.tensor([[0.1234567, 0.7, 0.1765433]]).repeat(len(images), 1))
+    answer_with(lambda images: torch.tensor([[0.1234567, 0.7, 0.1765433]]).repeat(len(images), 1))
 
     evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
 
@@ -103,7 +91,7 @@ def test_predictions_csv_has_a_row_an_image_in_the_order_of_the_shards(
     assert float(rows[0]["probability_glioma"]) == pytest.approx(0.1234567, abs=1e-7)
 
 
-def test_dice_of_a_patient_is_counted_over_all_slices(make_segmentation, make_bundle, tmp_path, monkeypatch):
+def test_dice_of_a_patient_is_counted_over_all_slices(make_segmentation, make_bundle, tmp_path, answer_with):
     # A: 8 px true on slice 0, 8 px falsely predicted on an empty slice 1; B: found whole.
     shown = disc(16, 1, slice(0, 2), slice(0, 4))
     empty = np.zeros((16, 16), dtype=np.uint8)
@@ -114,7 +102,7 @@ def test_dice_of_a_patient_is_counted_over_all_slices(make_segmentation, make_bu
         found[1, 0, 8:10, 0:4] = 1.0
         return found
 
-    answer_with(monkeypatch, answer)
+    answer_with(answer)
     found = evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
 
     by_patient = {row["patient_id"]: row for row in read_csv(tmp_path / "out" / "patients.csv")}
@@ -128,9 +116,58 @@ def test_dice_of_a_patient_is_counted_over_all_slices(make_segmentation, make_bu
     assert (found.units, found.unit) == (2, "patients")
 
 
-def test_counts_of_a_slice_are_in_predictions_csv(make_segmentation, make_bundle, tmp_path, monkeypatch):
+def test_two_scans_of_a_patient_are_two_volumes_and_one_patient(make_segmentation, make_bundle, tmp_path, answer_with):
+    # A: one scan found whole, one not at all; together they would have a Dice of 2*16/(2*16+16).
+    whole = disc(16, 4, slice(0, 4), slice(0, 4))
+    dataset = make_segmentation({"A-1": [whole], "A-2": [whole], "B": [whole]})
+
+    def answer(images: torch.Tensor) -> torch.Tensor:
+        return own_mask(images) * torch.tensor([1.0, 0.0, 1.0])[:, None, None, None]
+
+    answer_with(answer)
+    found = evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
+
+    rows = read_csv(tmp_path / "out" / "patients.csv")
+    assert [(row["patient_id"], row["case_id"], float(row["dice_enhancing"])) for row in rows] == [
+        ("testA", "testA-1", 1.0),
+        ("testA", "testA-2", 0.0),
+        ("testB", "testB", 1.0),
+    ]
+    assert found.score("dice/enhancing").value == (0.5 + 1) / 2
+    assert (found.units, found.cases) == (2, 3)
+
+
+def test_distance_of_the_outlines_is_in_mm_where_the_spacing_is_known(
+    make_segmentation, make_bundle, tmp_path, answer_with
+):
+    shown = disc(16, 4, slice(4, 8), slice(4, 8))
+    dataset = make_segmentation({"A": [shown], "B": [shown]}, spacing_mm=(2.0, 2.0, 2.0))
+    answer_with(lambda images: own_mask(torch.roll(images, 3, dims=3)))
+
+    found = evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
+
+    assert found.score("hd95_mm/enhancing").value == found.score("median_hd95_mm/TC").value == 6.0
+    assert "hd95_mm/necrotic" in found.undefined
+    assert "in three dimensions" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_where_only_one_has_the_label_there_is_no_distance_and_it_is_counted(
+    make_segmentation, make_bundle, tmp_path, answer_with
+):
+    shown, empty = disc(16, 4, slice(4, 8), slice(4, 8)), np.zeros((16, 16), dtype=np.uint8)
+    dataset = make_segmentation({"A": [shown], "B": [shown], "C": [empty]})
+    answer_with(lambda images: own_mask(images) * torch.tensor([1.0, 0.0, 1.0])[:, None, None, None])
+
+    found = evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
+
+    assert found.score("hd95_px/enhancing").value == 0.0
+    assert found.cases_without_distance == {"necrotic": 0, "enhancing": 1, "TC": 1}
+    assert "px of the" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_counts_of_a_slice_are_in_predictions_csv(make_segmentation, make_bundle, tmp_path, answer_with):
     dataset = make_segmentation({"A": [disc(16, 4, slice(0, 2), slice(0, 4)), np.zeros((16, 16), dtype=np.uint8)]})
-    answer_with(monkeypatch, lambda images: own_mask(torch.roll(images, 1, dims=3)))
+    answer_with(lambda images: own_mask(torch.roll(images, 1, dims=3)))
 
     evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
 
@@ -172,9 +209,9 @@ def test_a_real_network_runs_and_what_is_written_reads_back(make_classification,
     assert found.is_own_data
 
 
-def test_a_published_split_carries_its_leak_line(make_classification, make_bundle, tmp_path, monkeypatch):
+def test_a_published_split_carries_its_leak_line(make_classification, make_bundle, tmp_path, answer_with):
     dataset = make_classification([0, 1, 2], leak=Leak(test_images=3, with_copy_in_training=2))
-    answer_with(monkeypatch, one_hot)
+    answer_with(one_hot)
 
     found = evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
 
@@ -184,12 +221,12 @@ def test_a_published_split_carries_its_leak_line(make_classification, make_bundl
 
 
 def test_other_data_that_hold_scans_it_was_trained_on_are_leaky(
-    make_classification, make_bundle, tmp_path, monkeypatch
+    make_classification, make_bundle, tmp_path, answer_with
 ):
     bundle = make_bundle(make_classification([0, 1, 2]))
     learned = ("hash of test/0.png", "hash of test/2.png", "hash of train/0.png")
     bundle = replace(bundle, config=bundle.config.model_copy(update={"learned_from": learned}))
-    answer_with(monkeypatch, one_hot)
+    answer_with(one_hot)
 
     found = evaluate(bundle, make_classification([2, 1, 0], name="again").folder, tmp_path / "out")
 
@@ -198,12 +235,28 @@ def test_other_data_that_hold_scans_it_was_trained_on_are_leaky(
 
 
 def test_other_data_none_of_which_it_was_trained_on_are_not_leaky(
-    make_classification, make_bundle, tmp_path, monkeypatch
+    make_classification, make_bundle, tmp_path, answer_with
 ):
     bundle = make_bundle(make_classification([0, 1, 2]))
-    answer_with(monkeypatch, one_hot)
+    answer_with(one_hot)
 
     assert evaluate(bundle, make_classification([2, 1, 0], name="again").folder, tmp_path / "out").leak is None
+
+
+def test_a_model_with_the_datas_fingerprint_that_has_seen_the_test_scans_is_leaky(
+    make_classification, make_bundle, tmp_path, answer_with
+):
+    dataset = make_classification([0, 1, 2])
+    bundle = make_bundle(dataset)
+    everything = tuple(sorted(set(bundle.config.learned_from) | dataset.case_hashes("test")))
+    bundle = replace(bundle, config=bundle.config.model_copy(update={"learned_from": everything}))
+    answer_with(one_hot)
+
+    found = evaluate(bundle, dataset.folder, tmp_path / "out")
+
+    assert found.leak == "leaky: it was trained on 3 of the 3 scans"
+    assert not found.belongs_to(bundle.config)
+    assert evaluate(bundle, dataset.folder, tmp_path / "val", side="val").leak is None
 
 
 @pytest.fixture
@@ -230,11 +283,11 @@ def test_a_model_of_a_limited_data_set_is_leaky_on_the_whole(trained_on_some, ph
     assert evaluate(bundle, some.folder, tmp_path / "own").leak is None
 
 
-def test_other_data_than_trained_from_are_marked(make_classification, make_bundle, tmp_path, monkeypatch):
+def test_other_data_than_trained_from_are_marked(make_classification, make_bundle, tmp_path, answer_with):
     bundle = make_bundle(make_classification([0, 1, 2]))
     bundle = replace(bundle, config=bundle.config.model_copy(update={"source_hash": "of other scans"}))
     other = make_classification([2, 1, 0], name="other")
-    answer_with(monkeypatch, one_hot)
+    answer_with(one_hot)
 
     found = evaluate(bundle, other.folder, tmp_path / "out")
 
@@ -243,9 +296,9 @@ def test_other_data_than_trained_from_are_marked(make_classification, make_bundl
     assert "Other data than the model was trained from" in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_the_validation_side_is_marked(make_classification, make_bundle, tmp_path, monkeypatch):
+def test_the_validation_side_is_marked(make_classification, make_bundle, tmp_path, answer_with):
     dataset = make_classification([0, 1, 2])
-    answer_with(monkeypatch, one_hot)
+    answer_with(one_hot)
 
     found = evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out", side="val")
 
@@ -308,9 +361,9 @@ def test_changed_pixels_are_refused_by_their_hash(make_classification, make_bund
         evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
 
 
-def test_a_folder_with_something_else_in_it_is_left_alone(make_classification, make_bundle, tmp_path, monkeypatch):
+def test_a_folder_with_something_else_in_it_is_left_alone(make_classification, make_bundle, tmp_path, answer_with):
     dataset = make_classification([0, 1, 2])
-    answer_with(monkeypatch, one_hot)
+    answer_with(one_hot)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("years of work")
 
@@ -319,12 +372,12 @@ def test_a_folder_with_something_else_in_it_is_left_alone(make_classification, m
     assert (tmp_path / "out" / "thesis.tex").read_text() == "years of work"
 
 
-def test_an_earlier_evaluation_is_replaced(make_classification, make_bundle, tmp_path, monkeypatch):
+def test_an_earlier_evaluation_is_replaced(make_classification, make_bundle, tmp_path, answer_with):
     dataset = make_classification([0, 1, 2])
     bundle = make_bundle(dataset)
-    answer_with(monkeypatch, one_hot)
+    answer_with(one_hot)
     evaluate(bundle, dataset.folder, tmp_path / "out")
-    answer_with(monkeypatch, lambda images: torch.tensor([[1.0, 0.0, 0.0]]).repeat(len(images), 1))
+    answer_with(lambda images: torch.tensor([[1.0, 0.0, 0.0]]).repeat(len(images), 1))
 
     found = evaluate(bundle, dataset.folder, tmp_path / "out")
 
@@ -332,9 +385,9 @@ def test_an_earlier_evaluation_is_replaced(make_classification, make_bundle, tmp
     assert found.score("accuracy").value == pytest.approx(1 / 3)
 
 
-def test_a_failure_while_writing_leaves_nothing(make_classification, make_bundle, tmp_path, monkeypatch):
+def test_a_failure_while_writing_leaves_nothing(make_classification, make_bundle, tmp_path, answer_with, monkeypatch):
     dataset = make_classification([0, 1, 2])
-    answer_with(monkeypatch, one_hot)
+    answer_with(one_hot)
     monkeypatch.setattr("glioray.evaluation.run.write_report", lambda *args: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
@@ -359,9 +412,9 @@ def test_a_leak_in_the_shards_is_refused(make_classification, make_bundle, tmp_p
         evaluate(bundle, dataset.folder, tmp_path / "out")
 
 
-def test_an_answer_that_is_not_a_number_is_refused(make_classification, make_bundle, tmp_path, monkeypatch):
+def test_an_answer_that_is_not_a_number_is_refused(make_classification, make_bundle, tmp_path, answer_with):
     dataset = make_classification([0, 1, 2])
-    answer_with(monkeypatch, lambda images: torch.full((len(images), 3), torch.nan))
+    answer_with(lambda images: torch.full((len(images), 3), torch.nan))
 
     with pytest.raises(ModelError, match=r"'test/0.png' or an image after it is not a number"):
         evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")

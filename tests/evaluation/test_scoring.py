@@ -4,12 +4,20 @@ import pytest
 import torch
 
 from glioray.evaluation.scoring import Circumstances, Scores, pooled_scores, volume_scores
+from glioray.evaluation.volumes import named
 from glioray.tasks.classification import Classification
 from glioray.tasks.segmentation import Segmentation
 
 
 def of(scores: Scores, name: str):
     return next(score for score in scores.defined if score.name == name)
+
+
+def scored(task: Segmentation, pixels: torch.Tensor) -> Scores:
+    """Of pixels (U,K+R,3), a patient each."""
+    measured = task.by_patient({"pixels": pixels})
+    by_unit = {name: v for what, values in measured.items() for name, v in named(task, what, values.numpy()).items()}
+    return volume_scores(by_unit, groups(len(pixels)))
 
 
 def groups(units: int) -> Circumstances:
@@ -57,7 +65,7 @@ def test_volume_scores_are_mean_and_median_over_patients():
     task = Segmentation({"a": 1}, {}, num_patients=3)
     pixels = torch.tensor([[[1, 0, 1]], [[1, 1, 0]], [[9, 1, 1]]]).double()
 
-    scores = volume_scores(task, pixels, groups(3))
+    scores = scored(task, pixels)
 
     dice = [2 / 3, 2 / 3, 0.9]
     assert of(scores, "dice/a").value == pytest.approx(sum(dice) / 3)
@@ -72,14 +80,14 @@ def test_the_mean_over_labels_leaves_regions_out():
     task = Segmentation({"a": 1, "b": 2}, {"all": ("a", "b")}, num_patients=2)
     pixels = torch.tensor([[[1, 0, 0], [0, 1, 0], [1, 0, 9]]] * 2).double()
 
-    assert of(volume_scores(task, pixels, groups(2)), "dice").value == 0.5
+    assert of(scored(task, pixels), "dice").value == 0.5
 
 
 def test_volume_means_equal_the_metrics_that_training_logs():
     task = Segmentation({"a": 1, "b": 2}, {"all": ("a", "b")}, num_patients=6)
     pixels = torch.randint(0, 9, (6, 3, 3), generator=torch.Generator().manual_seed(0)).double()
 
-    scores = volume_scores(task, pixels, groups(6))
+    scores = scored(task, pixels)
 
     assert {name: of(scores, name).value for name in task.metrics({"pixels": pixels})} == pytest.approx(
         task.metrics({"pixels": pixels})
@@ -90,8 +98,17 @@ def test_a_label_that_is_nowhere_is_undefined_and_costs_nothing():
     task = Segmentation({"a": 1, "b": 2}, {}, num_patients=2)
     pixels = torch.tensor([[[5, 0, 0], [0, 0, 0]]] * 2).double()
 
-    scores = volume_scores(task, pixels, groups(2))
+    scores = scored(task, pixels)
 
     assert of(scores, "dice").value == 1.0
     assert "dice/b" in scores.undefined
     assert "median_recall/b" in scores.undefined
+
+
+def test_a_score_says_how_many_patients_have_it():
+    task = Segmentation({"a": 1, "b": 2}, {}, num_patients=3)
+    pixels = torch.tensor([[[5, 0, 0], [0, 0, 0]], [[5, 0, 0], [1, 0, 0]], [[5, 0, 0], [0, 0, 0]]]).double()
+
+    scores = scored(task, pixels)
+
+    assert (of(scores, "dice/a").units, of(scores, "dice/b").units, of(scores, "median_dice/b").units) == (3, 1, 1)

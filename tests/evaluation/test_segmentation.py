@@ -2,21 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from glioray.evaluation.segmentation import _chosen_patients, _widest_slice, slice_pixels
-from glioray.tasks.segmentation import Segmentation
-
-
-def test_pixels_are_counted_slice_by_slice():
-    task = Segmentation({"a": 1, "b": 2}, {"all": ("a", "b")}, num_patients=1)
-    predicted = torch.tensor([[[1, 1]], [[0, 2]]])
-    probabilities = torch.stack([predicted == 1, predicted == 2], dim=1).float()
-    batch = {"mask": torch.tensor([[[1, 2]], [[0, 0]]], dtype=torch.uint8), "patient_index": torch.tensor([90, 91])}
-
-    pixels = slice_pixels(task, probabilities, batch)
-
-    assert pixels.tolist() == [[[1, 1, 0], [0, 0, 1], [2, 0, 0]], [[0, 0, 0], [0, 1, 0], [0, 1, 0]]]
+from glioray.evaluation.findings import Table
+from glioray.evaluation.segmentation import _chosen_cases, _for_reading
 
 
 @pytest.mark.parametrize(
@@ -28,18 +16,25 @@ def test_pixels_are_counted_slice_by_slice():
         ([np.nan], {}),
     ],
 )
-def test_the_patients_to_show_are_the_ends_and_the_middle(dice, expected):
-    assert _chosen_patients(np.array(dice)) == expected
+def test_the_cases_to_show_are_the_ends_and_the_middle(dice, expected):
+    assert _chosen_cases(np.array(dice)) == expected
 
 
-def test_the_slice_to_show_has_the_most_tumor_of_its_patient():
-    pixels = torch.tensor([[[5, 0, 5]], [[1, 9, 0]], [[2, 0, 1]], [[99, 0, 0]]]).double()
+CASES = Table(
+    ("patient_id", "case_id", "slices", "dice", "dice_WT", "iou", "hd95_mm", "hd95_mm_WT"),
+    (("A", "A-1", 9, None, 1.0, 1.0, 0.0, 0.0), ("A", "A-2", 9, 0.51234, 0.5, 0.3, 12.34, 1.0)),
+)
 
-    assert _widest_slice(pixels, torch.tensor([True, True, True, False]), num_labels=1) == 0
-    assert _widest_slice(pixels, torch.tensor([False, True, True, False]), num_labels=1) == 2
+
+def test_the_table_to_read_has_the_worst_case_first_and_no_case_where_it_says_nothing():
+    shown = _for_reading(CASES, "hd95_mm", has_several=False)
+
+    assert shown.header == ("patient", "slices", "Dice, mean over labels", "Dice WT", "HD95 (mm), mean over labels")
+    assert shown.rows == (("A", 9, "0.512", "0.500", "12.3"), ("A", 9, "–", "1.000", "0.0"))
 
 
-def test_a_patient_without_tumor_is_shown_where_most_was_predicted():
-    pixels = torch.tensor([[[0, 1, 0]], [[0, 8, 0]], [[7, 0, 0]]]).double()
+def test_where_a_patient_has_several_cases_the_table_names_them():
+    shown = _for_reading(CASES, "hd95_mm", has_several=True)
 
-    assert _widest_slice(pixels, torch.tensor([True, True, False]), num_labels=1) == 1
+    assert shown.header[:3] == ("patient", "case", "slices")
+    assert [row[1] for row in shown.rows] == ["A-2", "A-1"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 from pydantic import ValidationError
+from torch import nn
 
 from glioray.data.records import Signature
 from glioray.errors import ModelError
@@ -45,3 +46,30 @@ def test_a_shift_of_the_image_shifts_the_mask():
 def test_no_filters_are_refused():
     with pytest.raises(ValidationError, match="greater than or equal to 2"):
         Config(base_filters=0)
+
+
+@pytest.mark.parametrize(("norm", "expected"), [("batch", nn.BatchNorm2d), ("instance", nn.InstanceNorm2d)])
+def test_a_norm_stands_between_each_convolution_and_its_relu(norm, expected):
+    model = build(Config(base_filters=2, depth=1, norm=norm), Signature(1, 1, 16))
+
+    kinds = [type(layer) for layer in model.bottom]
+
+    assert kinds == [nn.Conv2d, expected, nn.ReLU] * 2
+
+
+def test_an_instance_norm_of_one_pixel_is_refused():
+    with pytest.raises(ModelError, match="16 px leave one pixel.*--image-size 32"):
+        build(Config(norm="instance"), Signature(1, 1, 16))
+
+
+def test_dropout_is_at_the_lowest_level_and_only_in_training():
+    model = build(Config(base_filters=8, depth=1, dropout=0.5), Signature(1, 1, 16))
+    image, seen = torch.randn(1, 1, 16, 16), []
+    model.join[0].register_forward_pre_hook(lambda join, inputs: seen.append(inputs[0]))
+
+    model.eval()(image)
+    model.train()(image)
+
+    kept = seen[1] != 0
+    torch.testing.assert_close(seen[1][kept], 2 * seen[0][kept])
+    assert kept.sum() < 0.7 * (seen[0] != 0).sum()

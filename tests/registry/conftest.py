@@ -1,6 +1,9 @@
-"""A bundle of the smallest network there is."""
+"""Bundles of the smallest networks there are."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +11,7 @@ import torch
 from glioray.data.manifest import Normalization
 from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Contents, Signature
-from glioray.models import _contract as models
+from glioray.network import build_network
 from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle, versions
 
@@ -37,5 +40,23 @@ def bundle() -> ModelBundle:
         epoch=3,
         versions=versions(),
     )
-    torch.manual_seed(0)
-    return ModelBundle(config, models.build(recipe.model, signature).state_dict())
+    return with_fresh_weights(config, 0)
+
+
+@pytest.fixture
+def another(bundle: ModelBundle) -> Callable[..., ModelBundle]:
+    """The bundle with another seed, other settings of its recipe and other fields of its config."""
+
+    def make(seed: int, settings: dict[str, Any] | None = None, **changes: Any) -> ModelBundle:
+        recipe = Recipe.from_values(bundle.config.recipe).with_values("seed", seed)
+        for path, value in (settings or {}).items():
+            recipe = recipe.with_values(path, value)
+        return with_fresh_weights(bundle.config.model_copy(update={"recipe": recipe.values(), **changes}), seed)
+
+    return make
+
+
+def with_fresh_weights(config: BundleConfig, seed: int) -> ModelBundle:
+    torch.manual_seed(seed)
+    recipe = Recipe.from_values(config.recipe)
+    return ModelBundle(config, build_network(recipe, config.contents, config.signature).state_dict())

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+
+import monai.losses
 import pytest
 import sklearn.metrics
 import torch
@@ -82,6 +85,92 @@ def test_the_loss_is_the_cross_entropy_with_smoothing():
     assert TASK.loss(logits, {"label": label}).item() == pytest.approx(-log_probabilities[0].item())
     smoothed = Classification(TASK.classes, label_smoothing=0.3).loss(logits, {"label": label})
     assert smoothed.item() == pytest.approx(-(0.7 * log_probabilities[0] + 0.1 * log_probabilities.sum()).item())
+
+
+def soft(rows: list[list[float]]) -> dict[str, torch.Tensor]:
+    return {"label": torch.zeros(len(rows), dtype=torch.long), "soft_label": torch.tensor(rows)}
+
+
+def test_a_mixed_image_costs_its_shares_of_the_classes():
+    logits = torch.tensor([[2.0, 0.0, -1.0]])
+    log_probabilities = logits.log_softmax(1)[0]
+
+    loss = TASK.loss(logits, soft([[0.25, 0.75, 0.0]]))
+
+    assert loss.item() == pytest.approx(-(0.25 * log_probabilities[0] + 0.75 * log_probabilities[1]).item())
+
+
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+@pytest.mark.parametrize("weights", [None, (1.0, 2.0, 4.0)])
+def test_soft_labels_that_are_sure_cost_what_hard_ones_do(weights, gamma):
+    logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    label = torch.tensor([0, 1, 2, 1])
+    task = Classification(TASK.classes, 0.1, weights, gamma)
+
+    mixed = {"label": label.flip(0), "soft_label": torch.nn.functional.one_hot(label, 3).float()}
+
+    assert task.loss(logits, mixed).item() == pytest.approx(task.loss(logits, {"label": label}).item())
+
+
+def test_a_mixed_image_weighs_what_its_shares_weigh():
+    logits = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+    of_rows = -logits.log_softmax(1)
+
+    loss = Classification(TASK.classes, class_weights=(1.0, 3.0, 1.0)).loss(logits, soft([[0.5, 0.5, 0], [1, 0, 0]]))
+
+    assert loss.item() == pytest.approx(
+        ((0.5 * of_rows[0, 0] + 1.5 * of_rows[0, 1] + of_rows[1, 0]) / (0.5 + 1.5 + 1)).item()
+    )
+
+
+def test_soft_labels_are_smoothed_as_torch_smooths_them():
+    logits = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    batch = soft([[0.25, 0.75, 0.0], [0.0, 0.5, 0.5]])
+
+    theirs = torch.nn.functional.cross_entropy(logits, batch["soft_label"], label_smoothing=0.2)
+
+    assert Classification(TASK.classes, 0.2).loss(logits, batch).item() == pytest.approx(theirs.item())
+
+
+def test_the_focal_loss_counts_sure_images_less():
+    logits, batch = torch.tensor([[0.0, 0.0, 0.0]]), {"label": torch.tensor([1])}
+
+    loss = Classification(TASK.classes, focal_gamma=2).loss(logits, batch)
+
+    assert loss.item() == pytest.approx((2 / 3) ** 2 * math.log(3))
+
+
+def test_the_focal_loss_equals_that_of_monai():
+    logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    label = torch.tensor([0, 1, 2, 2, 0])
+    theirs = monai.losses.FocalLoss(gamma=1.5, use_softmax=True, to_onehot_y=True, reduction="none")
+
+    loss = Classification(TASK.classes, focal_gamma=1.5).loss(logits, {"label": label})
+
+    assert loss.item() == pytest.approx(theirs(logits, label[:, None]).sum(1).mean().item())
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
+def test_the_gradient_of_the_focal_loss_is_finite_where_the_answer_is_sure(gamma):
+    logits = torch.tensor([[60.0, -60.0, 0.0], [-60.0, 60.0, 0.0]], requires_grad=True)
+
+    Classification(TASK.classes, focal_gamma=gamma).loss(logits, {"label": torch.tensor([0, 0])}).backward()
+
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+    assert logits.grad[1, 0] < 0
+
+
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+def test_the_loss_takes_bf16_and_computes_in_float32(gamma):
+    logits = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)).bfloat16()
+    batch = {"label": torch.tensor([0, 1, 2, 1])}
+    task = Classification(TASK.classes, 0.1, (1.0, 2.0, 4.0), gamma)
+
+    loss = task.loss(logits, batch)
+
+    assert loss.dtype == torch.float32
+    assert loss.item() == task.loss(logits.float(), batch).item()
 
 
 @pytest.mark.parametrize("smoothing", [-0.1, 1.0])

@@ -5,6 +5,7 @@ import torch
 
 from glioray.data.records import Contents
 from glioray.tasks import _contract as tasks
+from glioray.tasks._losses import MaskLoss
 from glioray.tasks.classification import Classification
 from glioray.tasks.segmentation import Loss, Segmentation
 
@@ -21,9 +22,17 @@ def test_the_contents_of_the_data_say_which_task_it_is():
 def test_the_loss_settings_reach_the_task():
     contents = Contents(task="segmentation", channels=("t1",), labels={"a": 1}, citation="toy")
 
-    task = tasks.build(contents, Loss(bce_weight=0.25, dice_weight=3), 1)
+    settings = Loss(bce_weight=0.25, dice_weight=3, tversky_alpha=0.4, class_weights=(2,))
+    task = tasks.build(contents, settings, 1)
 
-    assert (task.bce_weight, task.dice_weight) == (0.25, 3)
+    assert task.criterion == MaskLoss(0.25, 3, tversky_alpha=0.4, class_weights=(2,))
+
+
+def test_the_loss_settings_of_classes_reach_the_task():
+    contents = Contents(task="classification", channels=("t1",), classes=("a", "b"), citation="toy")
+    settings = tasks.loss_config("classification")(label_smoothing=0.1, focal_gamma=2, class_weights=(1, 3))
+
+    assert tasks.build(contents, settings, 1) == Classification(("a", "b"), 0.1, (1, 3), 2)
 
 
 def test_counts_add_by_name():

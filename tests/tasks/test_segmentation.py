@@ -5,15 +5,26 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from glioray.data.records import Contents
+from glioray.errors import RecipeError
 from glioray.tasks import _contract as tasks
-from glioray.tasks.segmentation import Loss, Segmentation
+from glioray.tasks._losses import MaskLoss
+from glioray.tasks.segmentation import Loss, Segmentation, build, num_outputs
 
 LABELS = {"necrotic": 1, "edema": 2, "enhancing": 4}
 REGIONS = {"WT": ("necrotic", "edema", "enhancing"), "TC": ("necrotic", "enhancing")}
+NESTED = {**REGIONS, "ET": ("enhancing",)}
+LGG = Contents(task="segmentation", channels=("flair",), labels={"flair_abnormality": 1}, citation="toy")
+WHOLE = LGG.model_copy(update={"regions": {"whole": ("flair_abnormality",)}})
+BRATS = Contents(task="segmentation", channels=("t1",), labels=LABELS, regions=NESTED, citation="toy")
 
 
 def task(num_patients: int = 1, **weights: float) -> Segmentation:
-    return Segmentation(LABELS, REGIONS, num_patients, **weights)
+    return Segmentation(LABELS, REGIONS, num_patients, MaskLoss(**weights))
+
+
+def of_regions(**weights: float) -> Segmentation:
+    return Segmentation(LABELS, NESTED, 1, MaskLoss(**weights), "regions")
 
 
 def sure_of(mask: torch.Tensor) -> torch.Tensor:
@@ -138,22 +149,6 @@ def test_the_loss_pulls_up_where_the_label_is_and_down_where_it_is_not():
     assert logits.grad[0, 0, 0, 0] < 0 < logits.grad[0, 0, 0, 1]
 
 
-def test_the_loss_is_the_weighted_sum_of_its_parts():
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(2, 3, 4, 4, generator=generator)
-    batch = {"mask": torch.randint(0, 5, (2, 4, 4), generator=generator).to(torch.uint8)}
-
-    def loss(bce_weight: float, dice_weight: float) -> float:
-        return task(bce_weight=bce_weight, dice_weight=dice_weight).loss(logits, batch).item()
-
-    truth = torch.stack([batch["mask"] == value for value in LABELS.values()], dim=1).float()
-    cross_entropy = torch.nn.functional.binary_cross_entropy(logits.sigmoid(), truth).item()
-    overlap, areas = (logits.sigmoid() * truth).sum((0, 2, 3)), (logits.sigmoid() + truth).sum((0, 2, 3))
-    assert loss(1, 0) == pytest.approx(cross_entropy, rel=1e-5)
-    assert loss(0, 1) == pytest.approx((1 - (2 * overlap + 1) / (areas + 1)).mean().item(), rel=1e-5)
-    assert loss(2, 3) == pytest.approx(2 * loss(1, 0) + 3 * loss(0, 1), rel=1e-5)
-
-
 def test_the_loss_of_a_sure_right_answer_is_near_zero_and_of_a_wrong_one_large():
     mask = torch.tensor([[[1, 2], [4, 0]]], dtype=torch.uint8)
     right = (sure_of(mask) - 0.5) * 40
@@ -165,3 +160,99 @@ def test_the_loss_of_a_sure_right_answer_is_near_zero_and_of_a_wrong_one_large()
 def test_a_loss_of_nothing_is_refused():
     with pytest.raises(ValidationError, match="bce_weight and dice_weight are both 0"):
         Loss(bce_weight=0, dice_weight=0)
+
+    assert Loss(bce_weight=0, dice_weight=0, tversky_weight=1).tversky_beta == 0.7
+
+
+def test_counts_are_those_of_the_label_map():
+    generator = torch.Generator().manual_seed(0)
+    probabilities = torch.rand(2, 3, 4, 4, generator=generator)
+    batch = {"mask": torch.randint(0, 5, (2, 4, 4), generator=generator), "patient_index": torch.tensor([1, 0])}
+
+    by_map = task(2).count_masks(task(2).label_map(probabilities), batch)
+
+    assert torch.equal(task(2).counts(probabilities, batch)["pixels"], by_map["pixels"])
+    assert by_map["pixels"].sum() > 0
+
+
+def test_the_loss_takes_bf16_and_any_memory_format_and_computes_in_float32():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 4, 4, generator=generator).bfloat16()
+    mask = torch.randint(0, 5, (2, 4, 4), generator=generator).to(torch.uint8)
+
+    loss = task().loss(logits.to(memory_format=torch.channels_last), {"mask": mask})
+
+    assert loss.dtype == torch.float32
+    assert loss.item() == MaskLoss()(logits.float(), sure_of(mask)).item()
+
+
+def test_one_level_of_logits_costs_what_the_logits_cost():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 4, 4, generator=generator)
+    batch = {"mask": torch.randint(0, 5, (2, 4, 4), generator=generator).to(torch.uint8)}
+
+    assert task().loss((logits,), batch).item() == task().loss(logits, batch).item()
+
+
+def test_every_level_is_compared_with_the_mask_of_its_size():
+    mask = torch.tensor([[[1, 1, 2, 2], [1, 1, 2, 2], [4, 4, 0, 0], [4, 4, 0, 0]]], dtype=torch.uint8)
+    levels = tuple(((sure_of(mask[:, ::step, ::step]) - 0.5) * 40).requires_grad_() for step in (1, 2))
+
+    loss = task().loss(levels, {"mask": mask})
+    loss.backward()
+
+    assert loss.item() == pytest.approx(0, abs=1e-4)
+    wrong = (levels[0].detach(), -levels[1].detach())
+    assert task().loss(wrong, {"mask": mask}).item() > 5
+    assert all(level.grad is not None and level.grad.abs().sum() > 0 for level in levels)
+
+
+def test_regions_are_learned_each_by_an_output_of_its_own():
+    logits = torch.zeros(1, 3, 1, 4, requires_grad=True)
+
+    of_regions().loss(logits, {"mask": torch.tensor([[[2, 1, 4, 0]]], dtype=torch.uint8)}).backward()
+
+    assert logits.grad is not None
+    assert (logits.grad[0, :, 0] < 0).tolist() == [
+        [True, True, True, False],
+        [False, True, True, False],
+        [False, False, True, False],
+    ]
+
+
+def test_exact_outputs_of_regions_make_the_mask_again():
+    mask = torch.randint(0, 4, (2, 5, 5), generator=torch.Generator().manual_seed(0))
+    mask = torch.tensor([0, 1, 2, 4], dtype=torch.uint8)[mask]
+    exact = torch.stack([torch.isin(mask, torch.tensor([LABELS[n] for n in names])) for names in NESTED.values()], 1)
+
+    assert torch.equal(of_regions().label_map(exact.float()), mask)
+    assert of_regions(dice_weight=0).loss((exact.float() - 0.5) * 80, {"mask": mask}).item() == pytest.approx(0)
+
+
+def test_regions_are_scored_by_their_own_mean_and_labels_by_theirs():
+    counts = counted([[[1, 1, 4, 0]]], [[[1, 2, 1, 4]]], [0], 1)
+
+    metrics = task().metrics(counts)
+
+    assert metrics["region_dice"] == pytest.approx((6 / 7 + 4 / 6) / 2)
+    assert metrics["region_recall"] == pytest.approx((3 / 4 + 2 / 3) / 2)
+    assert (task().score, of_regions().score) == ("dice", "region_dice")
+    assert "region_dice" not in Segmentation({"a": 1}, {}, 1).metrics({"pixels": torch.ones(1, 1, 3)})
+
+
+def test_there_is_an_output_for_each_label_or_each_region():
+
+    assert num_outputs(BRATS, Loss()) == num_outputs(BRATS, Loss(target="regions")) == 3
+    assert num_outputs(LGG, Loss()) == 1
+    assert num_outputs(WHOLE, Loss(target="regions")) == 1
+    assert build(BRATS, Loss(target="regions"), 1).target == "regions"
+
+
+def test_regions_of_data_without_regions_are_refused():
+    with pytest.raises(RecipeError, match="the data have none, only labels .flair_abnormality.: take `loss.target"):
+        num_outputs(LGG, Loss(target="regions"))
+
+
+def test_class_weights_that_are_not_one_for_each_output_are_refused():
+    with pytest.raises(RecipeError, match="class_weights has 2 values, the data have 3 outputs: WT, TC, ET"):
+        build(BRATS, Loss(target="regions", class_weights=(1, 2)), 1)

@@ -45,6 +45,25 @@ def test_the_batch_fits_the_memory(auto_recipe: Recipe, monkeypatch: pytest.Monk
     assert sizes[1.0] == 1
 
 
+def test_only_a_portion_of_the_batch_has_to_fit(
+    auto_recipe: Recipe, volumes: PreparedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_bytes = activation_bytes(auto_recipe, volumes) * 3.0
+    monkeypatch.setattr("glioray.training.auto.UPDATES", 0)
+    monkeypatch.setattr("glioray.training.auto._worker_bytes", lambda recipe: 5 * image_bytes / 0.3)
+    sizes = []
+    for portions in (1, 4, 3):
+        recipe = auto_recipe.with_values("budget.batch_size", 12).with_values("budget.accumulate", portions)
+        sizes.append(resolved(recipe, given=())[0].budget.batch_size)
+    assert sizes == [4, 16, 15]  # portions of 4, 4 and 5
+
+
+def test_weights_of_labels_are_not_those_of_regions(auto_recipe: Recipe) -> None:
+    labels, regions = auto_recipe, auto_recipe.with_values("loss.target", "regions")
+    taken = [{found.path for found in resolved(one, given=())[1]} for one in (labels, regions)]
+    assert taken[0] - taken[1] == {"loss.class_weights"}
+
+
 def test_activations_are_all_that_the_layers_give_out(unet_recipe: Recipe, volumes: PreparedDataset) -> None:
     twice = unet_recipe.with_values("model.base_filters", 4)
     one, two = activation_bytes(unet_recipe, volumes), activation_bytes(twice, volumes)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+import copy
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -8,6 +11,7 @@ from torch import nn
 
 from glioray.data.augmentation import Augmentation
 from glioray.data.manifest import Normalization
+from glioray.data.preprocessing import normalize
 from glioray.tasks.classification import Classification
 from glioray.training.epoch import Pass, train_epoch, validate
 
@@ -68,10 +72,53 @@ def test_validation_without_rows_gives_counts_that_can_be_added(settings: Pass, 
     assert counts["rows"] == 0
 
 
-def test_dropout_is_on_in_training_and_off_in_validation(settings: Pass) -> None:
+def test_a_batch_in_portions_is_one_update_of_the_same_weights(settings: Pass, model: nn.Module) -> None:
+    other = copy.deepcopy(model)
+    for net, portions in ((model, 1), (other, 2)):
+        rule = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
+        sums = train_epoch(net, rule, [batch(0, 1, 1, 1), batch(0, 0, 1, 1)], replace(settings, accumulate=portions))
+        assert sums[1] == 8
+    assert torch.allclose(other[1].weight, model[1].weight, rtol=1e-5)
+
+
+def test_gradients_are_exchanged_once_a_batch(settings: Pass) -> None:
+    class Replica(nn.Sequential):
+        held = 0
+
+        @contextlib.contextmanager
+        def no_sync(self) -> Iterator[None]:
+            self.held += 1
+            yield
+
+    replica = Replica(nn.Flatten(), nn.Linear(64, 2))
+    rule = torch.optim.SGD(replica.parameters(), lr=0.01)
+    train_epoch(replica, rule, [batch(0, 1, 1)] * 2, replace(settings, accumulate=3))
+    assert replica.held == 4
+
+
+def test_the_caller_is_told_before_and_after_each_update(settings: Pass, model: nn.Module) -> None:
+    told: list[object] = []
+    rule = torch.optim.SGD(model.parameters(), lr=0.01)
+    train_epoch(model, rule, [batch(0, 1), batch(1)], settings, told.append, lambda rows, loss: told.append((rows,)))
+    assert told == [0, (2,), 1, (3,)]
+
+
+def test_images_with_classes_are_mixed_and_others_are_not(settings: Pass) -> None:
+    mixing = replace(settings, augmentation=OFF.model_copy(update={"mixup": 1.0}))
+    assert "soft_label" in replace(mixing, num_classes=2).changed(batch(0, 1))
+    assert "soft_label" not in mixing.changed(batch(0, 1))
+
+
+def test_normalized_images_are_in_the_order_that_convolutions_like(settings: Pass) -> None:
+    pixels = torch.randint(0, 256, (2, 3, 4, 4), dtype=torch.uint8)
+    three = replace(settings, normalization=Normalization(mean=(1.0, 2.0, 3.0), std=(4.0, 5.0, 6.0)))
+    inputs = three.logits(nn.Identity(), pixels)
+    assert inputs.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(inputs, normalize(pixels, three.normalization))
+
+
+def test_dropout_is_off_in_validation(settings: Pass) -> None:
     model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(64, 2))
-    train_epoch(model, torch.optim.SGD(model.parameters(), lr=1e-12), [batch(0, 1)], settings)
-    assert model.training
     validate(model, [batch(0, 1)], settings)
     assert not model.training
 

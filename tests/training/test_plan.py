@@ -7,7 +7,7 @@ import pytest
 from glioray.data.prepare import prepare
 from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import PreparedDataset
-from glioray.errors import DataError, RecipeError
+from glioray.errors import DataError
 from glioray.recipe import Recipe
 from glioray.training.plan import plan_run
 
@@ -34,16 +34,3 @@ def test_folds_without_a_choice_are_refused(folds: PreparedDataset, unet_recipe:
 def test_a_fold_of_data_without_folds_is_refused(unet_recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="fold 1 is asked for; these data have no folds"):
         plan_run(unet_recipe.with_values("data.fold", 1), tmp_path)
-
-
-def test_weights_for_another_number_of_labels_are_refused(unet_recipe: Recipe, tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="has 2 values, the data have 3 outputs: necrotic, edema, enhancing"):
-        plan_run(unet_recipe.with_values("loss.class_weights", [1.0, 2.0]), tmp_path)
-
-
-def test_a_foreground_share_needs_the_train_side_in_memory(
-    unet_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("glioray.training.plan.WORKER_BYTES", 1000)
-    with pytest.raises(RecipeError, match=r"data\.foreground_share needs the train side in the workers' memory"):
-        plan_run(unet_recipe.with_values("data.foreground_share", 0.3), tmp_path)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from glioray.data.prepared import PreparedDataset
 from glioray.errors import RecipeError
@@ -11,7 +14,7 @@ from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
 from glioray.training.loop import fit
 from glioray.training.record import draw_curves, open_run, write_bundle, write_metrics
-from glioray.training.state import read_history
+from glioray.training.state import MODEL, STATE, TRAINED, read_history
 from glioray.training.worker import LocalWorker, checkpoints
 
 
@@ -51,3 +54,19 @@ def test_the_bundle_of_a_checkpoint_builds_and_names_its_epoch(
     assert bundle.config.epoch == 1
     assert bundle.config.data_fingerprint == volumes.manifest.fingerprint
     bundle.build()
+
+
+def test_a_bundle_has_the_average_and_the_clean_up_of_its_epoch(
+    tmp_path: Path, unet_recipe: Recipe, volumes: PreparedDataset
+) -> None:
+    recipe = unet_recipe.with_values("answer.smallest_part_px", [500]).with_values("optimizer.ema_decay", 0.9)
+    fit(recipe, volumes, LocalWorker(volumes, tmp_path, recipe.seed))
+    checkpoint = checkpoints(tmp_path)[-1]
+    history = read_history(checkpoint)
+    history[1]["val/smallest_part_px"] = 500.0
+    (checkpoint / STATE).write_text(json.dumps({"history": history}))
+    bundle = ModelBundle.load(write_bundle(tmp_path, recipe, volumes, checkpoint, epoch=2))
+    assert bundle.config.smallest_part_px == 500
+    answering, trained = load_file(checkpoint / MODEL), load_file(checkpoint / TRAINED)
+    assert all(torch.equal(bundle.weights[name], answering[name]) for name in answering)
+    assert not all(torch.equal(bundle.weights[name], trained[name]) for name in trained)

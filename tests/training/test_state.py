@@ -9,7 +9,9 @@ from torch import nn
 
 from glioray.errors import BundleError
 from glioray.recipe import Optimizer
-from glioray.training.state import OPTIMIZER, TrainState, build_optimizer
+from glioray.training.average import MovingAverage
+from glioray.training.optimizer import build_optimizer
+from glioray.training.state import OPTIMIZER, TrainState
 
 
 @pytest.fixture
@@ -40,6 +42,23 @@ def test_saved_equals_loaded(state: TrainState, tmp_path: Path) -> None:
     assert other.history == state.history
     moments = state.optimizer.state_dict()["state"][0]["exp_avg"]
     assert torch.equal(other.optimizer.state_dict()["state"][0]["exp_avg"], moments)
+
+
+def test_an_average_is_saved_beside_what_learns(tmp_path: Path) -> None:
+    states = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        model = nn.Linear(3, 2)
+        states.append(TrainState(model, build_optimizer(model, Optimizer()), MovingAverage(model, 0.5)))
+    one, two = states
+    nn.init.zeros_(one.model.weight)
+    one.average.update(one.model)
+    one.add({"score": 0.3})
+    one.save(tmp_path)
+    two.load(tmp_path)
+    assert torch.equal(two.model.weight, one.model.weight)
+    assert torch.equal(two.answering.weight, one.average.model.weight)
+    assert two.average.updates == 1
 
 
 def test_a_damaged_checkpoint_is_refused(state: TrainState, tmp_path: Path) -> None:

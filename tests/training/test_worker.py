@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from glioray.data.prepared import PreparedDataset
-from glioray.training.worker import LocalWorker, checkpoint_name, checkpoints, enriched
+from glioray.recipe import Recipe
+from glioray.training.worker import LocalWorker, batch_size_per_worker, checkpoint_name, checkpoints, enriched
 
 
 @pytest.fixture
@@ -80,4 +81,8 @@ def test_the_worker_takes_the_share(worker: LocalWorker) -> None:
         masks = torch.cat([batch["mask"] for batch in batches])
         return float(masks.flatten(1).any(dim=1).float().mean())
 
-    assert share(None) < 0.75 <= share(0.75)
+    assert share(None) < 0.75 == share(0.75)
+
+
+def test_the_batch_of_a_recipe_is_shared_by_the_workers(unet_recipe: Recipe) -> None:
+    assert batch_size_per_worker(unet_recipe.with_values("scaling.num_workers", 2)) == 2

@@ -5,7 +5,7 @@ Shapes: N images, U units, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,8 +14,9 @@ from torch import Tensor
 from glioray.evaluation.figures import confidence_figure, confusion_figure
 from glioray.evaluation.findings import Findings, Picture, Section, Table, score_table
 from glioray.evaluation.pictures import scan_sheet
+from glioray.evaluation.pool import Pool
 from glioray.evaluation.scoring import Circumstances, pooled_scores
-from glioray.evaluation.side import COLUMNS, SideRows
+from glioray.evaluation.side import Row, SideRows
 from glioray.serving.drawing import grey_picture
 from glioray.serving.predictor import Predictor
 from glioray.tasks.classification import Classification
@@ -46,32 +47,36 @@ class Answers:
         return self.predicted == self.truth
 
 
-def examine(
-    task: Classification,
-    predictor: Predictor,
-    rows: SideRows,
-    circumstances: Circumstances,
-    batch_size: int,
-    on_progress: Callable[[int, int], None],
-) -> Findings:
-    """Predicts every row of the side and scores what came out."""
-    predicted = [(batch["label"], answer) for batch, answer in rows.predicted(predictor, batch_size, on_progress)]
+def answer(predictor: Predictor, rows: SideRows, batch_size: int, on_progress: Callable[[int, int], None]) -> Answers:
+    """Predicts every row of a side."""
+    predicted = [(batch["label"], found) for batch, found in rows.predicted(predictor, batch_size, on_progress)]
     truth, probabilities = zip(*predicted, strict=True)
-    answers = Answers(torch.cat(truth), torch.cat(probabilities))
-    per_unit = counts_by_unit(task, answers, rows.unit_index, circumstances.units)
+    return Answers(torch.cat(truth), torch.cat(probabilities))
+
+
+def joined(parts: Sequence[Answers]) -> Answers:
+    """Of several sides, in their order."""
+    return Answers(torch.cat([part.truth for part in parts]), torch.cat([part.probabilities for part in parts]))
+
+
+def examine(
+    task: Classification, pool: Pool, answers: Answers, circumstances: Circumstances, batch_size: int
+) -> Findings:
+    """Scores what was predicted of the rows of a pool."""
+    per_unit = counts_by_unit(task, answers, pool.unit_index, circumstances.units)
     scores = pooled_scores(task, per_unit, circumstances)
     confusion = per_unit["confusion"].sum(0).long().tolist()
     measures = {"recall": "recall", "precision": "precision"}
-    images = ("images", [sum(row) for row in confusion])
+    images = {"images": [sum(row) for row in confusion]}
     sections = (
         Section("Answers by class", pictures=(Picture(confusion_figure(confusion, task.classes), _CONFUSION),)),
         Section("Each class", _EACH_CLASS, table=score_table(scores, "class", task.classes, measures, images)),
         Section(
             "Confidence", _CONFIDENCE, (Picture(_confidence(answers, task), "Share of right and of wrong answers"),)
         ),
-        _mistakes(task, answers, rows, batch_size),
+        _mistakes(task, answers, pool, batch_size),
     )
-    tables = {"predictions.csv": _table(task, answers, rows)}
+    tables = {"predictions.csv": _table(task, answers, pool)}
     return Findings(scores, tables, sections, tuple(tuple(row) for row in confusion))
 
 
@@ -91,39 +96,38 @@ def _confidence(answers: Answers, task: Classification) -> bytes:
     return confidence_figure(answers.confidence.numpy(), answers.is_right.numpy(), len(task.classes))
 
 
-def _mistakes(task: Classification, answers: Answers, rows: SideRows, batch_size: int) -> Section:
+def _mistakes(task: Classification, answers: Answers, pool: Pool, batch_size: int) -> Section:
     """The wrong answers of the highest confidence, as pictures."""
     wrong = (~answers.is_right).nonzero()[:, 0]
     if not len(wrong):
         return Section("Surest mistakes", "None: every answer was right.")
     surest = wrong[answers.confidence[wrong].argsort(descending=True, stable=True)][:NUM_MISTAKES].tolist()
-    channels = rows.dataset.manifest.contents.channels
-    images = [grey_picture(image.numpy(), channels) for image in rows.pick(surest, batch_size)["image"]]
+    channels = pool.manifest.contents.channels
+    images = [grey_picture(image.numpy(), channels) for image in pool.pick(surest, batch_size)["image"]]
     captions = [
         f"{task.classes[answers.truth[row]]} taken for\n{task.classes[answers.predicted[row]]}, "
         f"{answers.confidence[row]:.2f}"
         for row in surest
     ]
-    files = Table(
-        ("", "file", "group"), tuple((place + 1, *rows.identity[row][:2]) for place, row in enumerate(surest))
-    )
+    named = [(place, pool.rows[row].source, pool.rows[row].group_id) for place, row in enumerate(surest, start=1)]
+    files = Table(("", "file", "group"), tuple(named))
     text = f"{len(wrong)} of {len(answers.truth)} answers are wrong. The surest of them, with their confidence:"
     return Section("Surest mistakes", text, (Picture(scan_sheet(images, captions), "Row by row", is_scan=True),), files)
 
 
-def _table(task: Classification, answers: Answers, rows: SideRows) -> Table:
+def _table(task: Classification, answers: Answers, pool: Pool) -> Table:
     """One row an image."""
     body = [
         (*identity, task.classes[truth], task.classes[predicted], *probabilities)
         for identity, truth, predicted, probabilities in zip(
-            rows.identity,
+            pool.rows,
             answers.truth.tolist(),
             answers.predicted.tolist(),
             answers.probabilities.tolist(),
             strict=True,
         )
     ]
-    return Table((*COLUMNS, "truth", "predicted", *(f"probability_{name}" for name in task.classes)), tuple(body))
+    return Table((*Row._fields, "truth", "predicted", *(f"probability_{name}" for name in task.classes)), tuple(body))
 
 
 _CONFUSION = "Images of each true class (row) by the answer (column), and their share of the row."

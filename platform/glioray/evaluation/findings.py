@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from glioray.evaluation.scoring import Scores
+from glioray.registry.bundle import Score
 
 Cell = str | int | float | None
 
@@ -54,29 +55,38 @@ class Findings:
     tables: dict[str, Table]
     sections: tuple[Section, ...]
     confusion: tuple[tuple[int, ...], ...] | None = None
+    without_distance: dict[str, int] | None = None
+
+    def after(self, sections: tuple[Section, ...]) -> Findings:
+        """The same, with other sections before its own."""
+        return replace(self, sections=(*sections, *self.sections))
 
 
-def interval_text(scores: Scores, name: str) -> str:
-    """`0.931 [0.912, 0.950]`, or a dash where it is not defined."""
-    for score in scores.defined:
+def interval_text(scores: Iterable[Score], name: str) -> str:
+    """`0.931 [0.912, 0.950]`, a distance as `4.2 [3.1, 5.9]`, or a dash where it is not defined."""
+    for score in scores:
         if score.name == name:
-            ends = (
-                f" [{score.low:.3f},\u00a0{score.high:.3f}]" if score.low is not None and score.high is not None else ""
-            )
-            return f"{score.value:.3f}{ends}"
+            number = f"{{:.{digits(name)}f}}".format
+            has_ends = score.low is not None and score.high is not None
+            ends = f" [{number(score.low)},\u00a0{number(score.high)}]" if has_ends else ""
+            return f"{number(score.value)}{ends}"
     return "–"
 
 
+def digits(name: str) -> int:
+    """After the point: three of a share, one of a distance in mm or px."""
+    return 1 if "hd95" in name else 3
+
+
 def score_table(
-    scores: Scores, kind: str, rows: Sequence[str], columns: dict[str, str], counts: tuple[str, Sequence[int]]
+    scores: Scores, kind: str, rows: Sequence[str], columns: dict[str, str], counts: Mapping[str, Iterable[int]]
 ) -> Table:
-    """A row a class or label: its count under a heading, then the measures, `columns` from heading to name."""
-    heading, numbers = counts
+    """A row a class or label: its counts by heading, then the measures, `columns` from heading to name."""
     body: list[tuple[Cell, ...]] = [
-        (row, count, *(interval_text(scores, f"{measure}/{row}") for measure in columns.values()))
-        for row, count in zip(rows, numbers, strict=True)
+        (row, *map(int, numbers), *(interval_text(scores.defined, f"{measure}/{row}") for measure in columns.values()))
+        for row, *numbers in zip(rows, *counts.values(), strict=True)
     ]
-    return Table((kind, heading, *columns), tuple(body))
+    return Table((kind, *counts, *columns), tuple(body))
 
 
 def _plain(cell: Cell) -> str | int:

@@ -7,23 +7,37 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from glioray.evaluation.findings import Findings
+from glioray.evaluation.findings import Findings, digits
 from glioray.evaluation.result import Evaluation
-from glioray.registry.card import NOT_A_DEVICE
+from glioray.evaluation.seeds import SeedReport, sections
+from glioray.registry.card import NOT_A_DEVICE, seed_text
 
 FILE_NAME = "report.html"
-_TITLES = {
+TITLES = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
     "f1": "Macro F1",
     "dice": "Dice, mean over patients",
     "median_dice": "Dice, median over patients",
+    "region_dice": "Dice of the regions",
     "iou": "IoU, mean over patients",
+    "hd95_mm": "HD95, mean, mm",
+    "hd95_px": "HD95, mean, px",
 }
+HEADINGS = {name: title.replace(" over patients", "") for name, title in TITLES.items()}  # of a column
 
 
 def write_report(evaluation: Evaluation, findings: Findings, folder: Path) -> None:
     """Writes the page; the folder is still the temporary one of its writer."""
+    _write("report.html.j2", folder, evaluation=evaluation, sections=findings.sections)
+
+
+def write_seed_report(found: SeedReport, folder: Path) -> None:
+    """Writes the page over several seeds, as `write_report` does that of one."""
+    _write("seeds.html.j2", folder, evaluation=found.evaluations[0], found=found, sections=sections(found, HEADINGS))
+
+
+def _write(template: str, folder: Path, **values: object) -> None:
     environment = Environment(
         loader=PackageLoader("glioray", "evaluation"),
         autoescape=True,
@@ -31,11 +45,13 @@ def write_report(evaluation: Evaluation, findings: Findings, folder: Path) -> No
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["data_uri"] = _data_uri
-    page = environment.get_template("report.html.j2").render(
-        evaluation=evaluation, sections=findings.sections, titles=_TITLES, not_a_device=NOT_A_DEVICE
-    )
+    environment.filters |= {"data_uri": _data_uri, "number": _number, "seed_text": seed_text}
+    page = environment.get_template(template).render(titles=TITLES, not_a_device=NOT_A_DEVICE, **values)
     (folder / FILE_NAME).write_text(page, encoding="utf-8")
+
+
+def _number(value: float, name: str) -> str:
+    return f"{value:.{digits(name)}f}"
 
 
 def _data_uri(png: bytes) -> str:

@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from glioray.data.records import Side, TaskName
 from glioray.errors import DataError, SchemaError
-from glioray.registry.bundle import Score
+from glioray.registry.bundle import BundleConfig, Score
 
 SCHEMA_VERSION = 1
 FILE_NAME = "metrics.json"
 _HEADLINE = {
     "classification": ("accuracy", "balanced_accuracy", "f1"),
-    "segmentation": ("dice", "median_dice", "iou"),
+    "segmentation": ("dice", "median_dice", "region_dice", "iou", "hd95_mm", "hd95_px"),
 }
 
 
@@ -37,16 +37,27 @@ class Evaluation(BaseModel):
     unit: str
     data_fingerprint: str
     trained_on_fingerprint: str
-    seed: int = Field(description="of the training")
+    cases: int | None = Field(None, description="scans; a patient may have several, and counts once")
+    folds: tuple[int, ...] = Field((), description="those that were tested on; none where the data have no folds")
+    num_folds: int | None = Field(None, description="how many folds the data have")
+    runs: tuple[str, ...] = Field((), description="of several folds: their names, in the order of `folds`")
+    seed: int | tuple[int, ...] = Field(description="of the training; one for each member of an average")
     interval: str = Field(description="how the intervals were made")
     scores: tuple[Score, ...]
     undefined: tuple[str, ...] = Field(description="figures without a single case to make them of")
     confusion: tuple[tuple[int, ...], ...] | None = Field(description="classification: truth by prediction")
+    cases_without_distance: dict[str, int] | None = Field(
+        None, description="segmentation: cases where only one of truth and prediction has the label, without HD95"
+    )
 
     @property
     def is_own_data(self) -> bool:
         """Whether the data are the very ones whose train side the model learned from."""
         return self.data_fingerprint == self.trained_on_fingerprint
+
+    def belongs_to(self, config: BundleConfig) -> bool:
+        """Whether a model may carry these figures: of its own test side, with no leak that its card does not tell."""
+        return self.is_own_data and self.side == "test" and self.leak == config.leak
 
     @property
     def headline(self) -> tuple[Score, ...]:

@@ -1,33 +1,31 @@
 """A bundle against one side of a data set: `metrics.json`, tables by image and patient, `report.html`.
 
-The prediction path is the service's own, `serving/predictor.py`.
+Several bundles that were tested on the folds of one data set are reported as one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from glioray.data.folder import atomic_folder
-from glioray.data.prepared import PreparedDataset
 from glioray.data.records import Side
 from glioray.data.split import SPLITS
 from glioray.errors import DataError
-from glioray.evaluation import bootstrap, classification, segmentation
-from glioray.evaluation.findings import Findings
-from glioray.evaluation.matching import require_fit
+from glioray.evaluation import bootstrap, classification, outlines, segmentation
+from glioray.evaluation.classification import Answers
+from glioray.evaluation.findings import Findings, Section
+from glioray.evaluation.outlines import Outlines
+from glioray.evaluation.pool import Pool
 from glioray.evaluation.report import FILE_NAME as REPORT
 from glioray.evaluation.report import write_report
 from glioray.evaluation.result import FILE_NAME as METRICS
 from glioray.evaluation.result import Evaluation
 from glioray.evaluation.scoring import Circumstances
-from glioray.evaluation.side import SideRows
-from glioray.recipe import Recipe
-from glioray.registry.bundle import BundleConfig, ModelBundle
-from glioray.serving.predictor import Predictor
-from glioray.tasks import _contract as tasks
+from glioray.evaluation.tested import BATCH_SIZE, OnProgress, Tested, answered
+from glioray.registry.bundle import ModelBundle
 from glioray.tasks.classification import Classification
 from glioray.tasks.segmentation import Segmentation
 
@@ -39,9 +37,9 @@ def evaluate(
     data: Path,
     out: Path,
     side: Side = "test",
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
     device: str | torch.device = "cpu",
-    batch_size: int = 32,
+    batch_size: int = BATCH_SIZE,
 ) -> Evaluation:
     """Predicts every row of a side, scores it, and writes OUT whole or not at all.
 
@@ -58,14 +56,25 @@ def evaluate(
         ModelError: the data are of another kind than those that the model was trained from.
         DataError: the folder was not prepared, or its shards are not those of its manifest; OUT holds something else.
     """
-    _check_output(out)
-    dataset = _open(data, bundle.config)
-    require_fit(bundle.config, dataset.manifest, str(data))
-    dataset.verify(hashes=True)
-    rows = SideRows.read(dataset, side)
-    circumstances = _circumstances(bundle.config, rows)
-    findings = _examine(bundle, rows, circumstances, device, batch_size, on_progress or _ignore)
-    evaluation = _evaluation(bundle.config, rows, circumstances, findings)
+    check_output(out)
+    return report([answered(bundle, data, side, on_progress, device, batch_size)], out, batch_size)
+
+
+def report(
+    tested: Sequence[Tested], out: Path, batch_size: int = BATCH_SIZE, before: tuple[Section, ...] = ()
+) -> Evaluation:
+    """Scores what was predicted and writes OUT whole or not at all.
+
+    Args:
+        tested: one side of a data set, or the same side of each of its folds; recipes that differ in the fold alone.
+        out: as of `evaluate`.
+        batch_size: as of `evaluate`.
+        before: what the page shows before the task's own sections.
+    """
+    pool = Pool(tuple(one.rows for one in tested))
+    circumstances = _circumstances(tested, pool)
+    findings = _examine(tested, pool, circumstances, batch_size).after(before)
+    evaluation = _evaluation(tested, pool, circumstances, findings)
     with atomic_folder(out) as partial:
         evaluation.save(partial)
         for name, table in findings.tables.items():
@@ -74,18 +83,21 @@ def evaluate(
     return evaluation
 
 
-def _open(data: Path, config: BundleConfig) -> PreparedDataset:
-    """Of folds, the view that the model was trained on: its test side is the fold that it has not seen."""
-    has_folds = PreparedDataset.open(data).manifest.settings.folds is not None
-    return PreparedDataset.open(data, config.recipe["data"].get("fold") if has_folds else None)
+def check_output(out: Path, own_names: Sequence[str] = OWN_NAMES, first: str = METRICS) -> None:
+    """Refuses a folder that holds anything but an evaluation of ours: it would be replaced.
 
+    Args:
+        out: where the evaluation is to be.
+        own_names: of its files.
+        first: the one that it cannot lack.
 
-def _check_output(out: Path) -> None:
-    """Refuses a folder that holds anything but an evaluation of ours: it would be replaced."""
+    Raises:
+        DataError: something else is there.
+    """
     if out.is_dir():
         names = {path.name for path in out.iterdir()}
-        strange = sorted(names - set(OWN_NAMES))
-        if names and (strange or METRICS not in names):
+        strange = sorted(names - set(own_names))
+        if names and (strange or first not in names):
             raise DataError(
                 f"{out}: holds {(strange or sorted(names))[0]!r}, which is no part of an evaluation. "
                 "Give a new or empty folder as --out."
@@ -94,65 +106,74 @@ def _check_output(out: Path) -> None:
         raise DataError(f"{out}: is not a folder. Give a new or empty folder as --out.")
 
 
-def _examine(
-    bundle: ModelBundle,
-    rows: SideRows,
-    circumstances: Circumstances,
-    device: str | torch.device,
-    batch_size: int,
-    on_progress: Callable[[int, int], None],
-) -> Findings:
-    predictor = Predictor.load(bundle, device)
-    loss = Recipe.from_values(bundle.config.recipe, "bundle").loss
-    # Of the data's contents: its regions are the ones to score.
-    task = tasks.build(rows.dataset.manifest.contents, loss, num_patients=1)
+def _examine(tested: Sequence[Tested], pool: Pool, circumstances: Circumstances, batch_size: int) -> Findings:
+    task = tested[0].task
     if isinstance(task, Classification):
-        return classification.examine(task, predictor, rows, circumstances, batch_size, on_progress)
+        answers = classification.joined([one.answers for one in tested if isinstance(one.answers, Answers)])
+        return classification.examine(task, pool, answers, circumstances, batch_size)
     assert isinstance(task, Segmentation)
-    return segmentation.examine(task, predictor, rows, circumstances, batch_size, on_progress)
+    found = outlines.joined([one.answers for one in tested if isinstance(one.answers, Outlines)], pool.starts)
+    return segmentation.examine(task, pool, found, circumstances, batch_size)
 
 
-def _circumstances(config: BundleConfig, rows: SideRows) -> Circumstances:
-    manifest = rows.dataset.manifest
-    split = f"{rows.side}, {SPLITS[manifest.settings.split]} (seed {manifest.settings.seed})"
-    if manifest.fold is not None:
+def _circumstances(tested: Sequence[Tested], pool: Pool) -> Circumstances:
+    config, manifest = tested[0].config, pool.manifest
+    split = f"{tested[0].rows.side}, {SPLITS[manifest.settings.split]} (seed {manifest.settings.seed})"
+    if len(tested) > 1:
+        split = f"{len(tested)} folds, each {pool.unit[:-1]} {_SEEN_ONCE[tested[0].rows.side]}, {split}"
+    elif manifest.fold is not None:
         split = f"fold {manifest.fold} of {manifest.settings.folds}, {split}"
-    if manifest.fingerprint != config.data_fingerprint:
+    if manifest.fingerprint not in config.data_fingerprint.split("+"):
         split += f", other data than it was trained from (data {manifest.fingerprint})"
-    return Circumstances(split, len(rows.units), rows.unit, config.recipe["seed"])
+    return Circumstances(split, len(pool.units), pool.unit, config.seed)
 
 
-def _evaluation(config: BundleConfig, rows: SideRows, circumstances: Circumstances, findings: Findings) -> Evaluation:
-    manifest = rows.dataset.manifest
+_SEEN_ONCE = {
+    "test": "tested once by the model that had not seen it",
+    "val": "once by the model that was chosen by its score on it",
+}
+
+
+def _evaluation(tested: Sequence[Tested], pool: Pool, circumstances: Circumstances, findings: Findings) -> Evaluation:
+    manifest = pool.manifest
+    folds = [one.rows.dataset.manifest.fold for one in tested]
+    fingerprints = [one.rows.dataset.manifest.fingerprint for one in tested]
     return Evaluation(
         task=manifest.contents.task,
-        model=config.model.name,
+        model=tested[0].config.architecture,
         outputs=manifest.contents.outputs,
-        side=rows.side,
-        leak=_leak(config, rows),
+        side=tested[0].rows.side,
+        folds=tuple(fold for fold in folds if fold is not None),
+        num_folds=manifest.settings.folds,
+        runs=tuple(one.name for one in tested if one.name),
+        leak=_leak(tested, manifest.leak),
         synthetic=manifest.contents.synthetic,
         citation=manifest.contents.citation,
-        rows=len(rows.identity),
-        data_fingerprint=manifest.fingerprint,
-        trained_on_fingerprint=config.data_fingerprint,
-        interval=f"95 % percentile bootstrap over {rows.unit}, {bootstrap.RESAMPLES} resamples, seed {bootstrap.SEED}",
+        rows=len(pool.rows),
+        cases=len(pool.cases),
+        data_fingerprint="+".join(fingerprints),
+        trained_on_fingerprint="+".join(one.config.data_fingerprint for one in tested),
+        interval=f"95 % percentile bootstrap over {pool.unit}, {bootstrap.RESAMPLES} resamples, seed {bootstrap.SEED}",
         scores=findings.scores.defined,
         undefined=findings.scores.undefined,
         confusion=findings.confusion,
+        cases_without_distance=findings.without_distance,
         **vars(circumstances),
     )
 
 
-def _leak(config: BundleConfig, rows: SideRows) -> str | None:
-    """Why the figures are too good: a published split, or scans that the model has learned from."""
-    manifest = rows.dataset.manifest
-    if manifest.fingerprint != config.data_fingerprint:
-        cases = rows.dataset.case_hashes(rows.side)
-        learned = cases & set(config.learned_from)
-        if learned:
-            return f"leaky: it was trained on {len(learned)} of the {len(cases)} scans"
-    return str(manifest.leak) if manifest.leak and rows.side == "test" else None
+def _leak(tested: Sequence[Tested], of_split: object) -> str | None:
+    """Why the figures are too good: a published split, or scans that the model has learned from.
 
-
-def _ignore(done: int, total: int) -> None:
-    del done, total
+    An average of folds has seen every patient of data whose fingerprint it carries, so that scans are looked at always.
+    """
+    side = tested[0].rows.side
+    published = str(of_split) if of_split and side == "test" else None
+    # The line of a published split says more; and the page itself says of train and val that they were learned from.
+    if all(one.is_own_data for one in tested) and (published or side != "test"):
+        return published
+    cases = [one.rows.dataset.case_hashes(side) for one in tested]
+    num_learned = sum(len(own & set(one.config.learned_from)) for own, one in zip(cases, tested, strict=True))
+    if num_learned:
+        return f"leaky: it was trained on {num_learned} of the {sum(map(len, cases))} scans"
+    return published

@@ -6,7 +6,7 @@ Shapes: U units (patients or groups), K classes or labels, R regions.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,6 @@ import torch
 from glioray.evaluation.bootstrap import Draws, Floats, draws, interval, means, medians
 from glioray.registry.bundle import Score
 from glioray.tasks._contract import Task
-from glioray.tasks.segmentation import Segmentation
 
 PerUnit = dict[str, torch.Tensor]
 
@@ -27,7 +26,7 @@ class Circumstances:
     split: str
     units: int
     unit: str
-    seed: int
+    seed: int | tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -54,55 +53,42 @@ def pooled_scores(task: Task, per_unit: PerUnit, circumstances: Circumstances) -
         return np.array([list(task.metrics(counts).values()) for counts in rows])
 
     names = list(task.metrics({name: counts.double().sum(0) for name, counts in per_unit.items()}))
-    return _scores(names, figures, circumstances)
+    return _scores(dict.fromkeys(names, circumstances.units), figures, circumstances)
 
 
-def volume_scores(task: Segmentation, pixels: torch.Tensor, circumstances: Circumstances) -> Scores:
-    """Mean and median over patients of every measure: of its mean over labels, and of each label and region.
+def volume_scores(by_unit: Mapping[str, Floats], circumstances: Circumstances) -> Scores:
+    """Mean and median over the patients who have a figure, of every figure; `units` counts these patients.
 
     Args:
-        task: names the labels and regions.
-        pixels: (U,K+R,3) as `Segmentation.counts` gives them, summed over all slices of each patient.
+        by_unit: (U,) by name; NaN where a patient has none.
         circumstances: the same for all.
     """
-    measured = {name: values.numpy() for name, values in task.by_patient({"pixels": pixels}).items()}
-    num_labels = len(task.labels)
-    names = [
-        f"{prefix}{measure}{suffix}"
-        for prefix in ("", "median_")
-        for measure in measured
-        for suffix in ("", *(f"/{name}" for name in task.names))
-    ]
+    values = np.column_stack(list(by_unit.values()))
 
     def figures(drawn: Draws) -> Floats:
-        columns = []
-        for middle in (means, medians):
-            for values in measured.values():
-                columns.append(middle(np.column_stack([mean_over_labels(values[:, :num_labels]), values]), drawn))
-        return np.concatenate(columns, axis=1)
+        return np.concatenate([means(values, drawn), medians(values, drawn)], axis=1)
 
-    return _scores(names, figures, circumstances)
+    counts = {name: int(np.count_nonzero(~np.isnan(column))) for name, column in by_unit.items()}
+    return _scores(counts | {f"median_{name}": units for name, units in counts.items()}, figures, circumstances)
 
 
-def mean_over_labels(values: Floats) -> Floats:
-    """(U,) of (U,K): of each patient, the labels that it has or was given; NaN where there are none."""
-    overall: Floats = means(values.T, np.ones((1, values.shape[1]), dtype=np.int64))[0]
-    return overall
+def _scores(units: Mapping[str, int], figures: Callable[[Draws], Floats], circumstances: Circumstances) -> Scores:
+    """Of the figures M that are named with the units that they are over.
 
-
-def _scores(names: list[str], figures: Callable[[Draws], Floats], circumstances: Circumstances) -> Scores:
-    """`figures` takes (R,U) draws to (R,M); each unit drawn once gives the value itself."""
+    `figures` takes (R,U) draws to (R,M); each unit drawn once gives the value itself.
+    """
     values = figures(np.ones((1, circumstances.units), dtype=np.int64))[0]
-    low, high = np.full((2, len(names)), np.nan)
+    low, high = np.full((2, len(units)), np.nan)
     if circumstances.units > 1:
         low, high = interval(np.concatenate([figures(drawn) for drawn in draws(circumstances.units)]))
-    found = zip(names, values.tolist(), low.tolist(), high.tolist(), strict=True)
+    found = zip(units, values.tolist(), low.tolist(), high.tolist(), strict=True)
+    shared = vars(circumstances)
     scores = [
-        Score(name=name, value=value, low=_or_none(lower), high=_or_none(upper), **vars(circumstances))
+        Score(name=name, value=value, low=_or_none(lower), high=_or_none(upper), **shared | {"units": units[name]})
         for name, value, lower, upper in found
         if not math.isnan(value)
     ]
-    missing = (name for name, value in zip(names, values, strict=True) if math.isnan(value))
+    missing = (name for name, value in zip(units, values, strict=True) if math.isnan(value))
     return Scores(tuple(scores), tuple(missing))
 
 

@@ -1,148 +1,123 @@
-"""How well tumors are outlined: every patient on all slices, then mean and median over patients.
+"""How well tumors are outlined: every case on all slices, then mean and median over patients.
 
-Shapes: N slices, U patients, K labels, R regions, S x S pixels.
+Shapes: N slices, V cases, K labels, R regions, S x S pixels.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from glioray.evaluation.figures import dice_strip
-from glioray.evaluation.findings import Cell, Findings, Picture, Section, Table, score_table
+from glioray.evaluation.findings import Cell, Findings, Picture, Section, Table, digits, score_table
+from glioray.evaluation.outlines import Outlines
 from glioray.evaluation.pictures import segmentation_sheet
-from glioray.evaluation.scoring import Circumstances, mean_over_labels, volume_scores
-from glioray.evaluation.side import COLUMNS, SideRows
+from glioray.evaluation.pool import Pool
+from glioray.evaluation.scoring import Circumstances, Scores, volume_scores
+from glioray.evaluation.side import Row
+from glioray.evaluation.volumes import Volumes, measure
 from glioray.serving.drawing import grey_picture
-from glioray.serving.predictor import Predictor
-from glioray.tasks._contract import Batch
 from glioray.tasks.segmentation import Segmentation
-
-MEASURES = ("dice", "iou", "precision", "recall")
-
-
-@dataclass(frozen=True)
-class Volumes:
-    """The patients (U) of a side and their figures (U,K+R) by measure."""
-
-    patients: tuple[str, ...]
-    slices: NDArray[np.int64]
-    measured: dict[str, NDArray[np.float64]]
-    overall: NDArray[np.float64]
-    """(U,) Dice, mean over the labels; NaN where a patient has no label, and none was predicted"""
 
 
 def examine(
-    task: Segmentation,
-    predictor: Predictor,
-    rows: SideRows,
-    circumstances: Circumstances,
-    batch_size: int,
-    on_progress: Callable[[int, int], None],
+    task: Segmentation, pool: Pool, outlines: Outlines, circumstances: Circumstances, batch_size: int
 ) -> Findings:
-    """Predicts every slice of the side and scores the volumes that they make up."""
-    counted = [
-        slice_pixels(task, answer, batch) for batch, answer in rows.predicted(predictor, batch_size, on_progress)
-    ]
-    pixels = torch.cat(counted)
-    by_patient = torch.zeros(circumstances.units, *pixels.shape[1:], dtype=torch.float64)
-    by_patient.index_add_(0, rows.unit_index, pixels)
-    scores = volume_scores(task, by_patient, circumstances)
-    volumes = _volumes(task, by_patient, rows)
-    strip = Picture(dice_strip(dict(zip(task.names, volumes.measured["dice"].T, strict=True))), _STRIP)
-    headings = {"Dice, mean": "dice", "Dice, median": "median_dice", "IoU": "iou", "precision": "precision"}
-    shown = ("patients", torch.count_nonzero(by_patient[..., 0] + by_patient[..., 2], dim=0).tolist())
-    each = score_table(scores, "", task.names, {**headings, "recall": "recall"}, shown)
-    patients = _patient_table(task, volumes)
+    """Scores the volumes that the predicted slices of a pool make up."""
+    volumes = measure(task, pool, outlines)
+    scores = volume_scores(volumes.by_unit, circumstances)
+    cases = _case_table(pool, volumes)
+    dice = {name: volumes.by_unit[f"dice/{name}"] for name in task.names}
     sections = (
-        Section("Each label and region", f"{_RULE}{_regions_text(task)}", table=each),
-        Section("Patient by patient", pictures=(strip,)),
-        _examples(task, predictor, volumes, pixels, rows, batch_size),
-        Section("All patients", table=_for_reading(patients)),
+        _overlap(task, volumes, scores),
+        _distance(task, volumes, scores, outlines.is_in_mm),
+        Section("Patient by patient", pictures=(Picture(dice_strip(dice), _STRIP),)),
+        _examples(task, pool, volumes, outlines, batch_size),
+        Section("All patients", table=_for_reading(cases, outlines.distance, len(pool.cases) > len(pool.units))),
     )
-    return Findings(scores, {"predictions.csv": _slice_table(task, pixels, rows), "patients.csv": patients}, sections)
+    tables = {"predictions.csv": _slice_table(task, outlines.pixels, pool), "patients.csv": cases}
+    without = dict(zip(task.names, volumes.without_distance.tolist(), strict=True))
+    return Findings(scores, tables, sections, without_distance=without)
 
 
-def slice_pixels(task: Segmentation, probabilities: Tensor, batch: Batch) -> Tensor:
-    """(B,K+R,3) pixels of each slice: in both, only predicted, only true."""
-    num_slices = len(probabilities)
-    alone = replace(task, num_patients=num_slices)
-    return alone.counts(probabilities, {**batch, "patient_index": torch.arange(num_slices)})["pixels"]
+def _overlap(task: Segmentation, volumes: Volumes, scores: Scores) -> Section:
+    headings = {"Dice, mean": "dice", "Dice, median": "median_dice", "IoU": "iou", "precision": "precision"}
+    table = score_table(scores, "", task.names, {**headings, "recall": "recall"}, {"patients": volumes.units_with})
+    return Section("Each label and region", f"{_RULE}{_regions_text(task)}", table=table)
 
 
-def _volumes(task: Segmentation, by_patient: Tensor, rows: SideRows) -> Volumes:
-    measured = {name: values.numpy() for name, values in task.by_patient({"pixels": by_patient}).items()}
-    overall = mean_over_labels(measured["dice"][:, : len(task.labels)])
-    slices = np.bincount(rows.unit_index.numpy(), minlength=len(by_patient))
-    return Volumes(rows.units, slices, measured, overall)
+def _distance(task: Segmentation, volumes: Volumes, scores: Scores, is_in_mm: bool) -> Section:
+    unit = "mm" if is_in_mm else "px"
+    headings = {f"mean, {unit}": f"hd95_{unit}", f"median, {unit}": f"median_hd95_{unit}"}
+    counts = {"cases measured": volumes.distances, "cases without one": volumes.without_distance}
+    table = score_table(scores, "", task.names, headings, counts)
+    return Section("Distance of the outlines (HD95)", f"{_DISTANCE}{_IN_MM if is_in_mm else _IN_PX}", table=table)
 
 
-def _examples(
-    task: Segmentation, predictor: Predictor, volumes: Volumes, pixels: Tensor, rows: SideRows, batch_size: int
-) -> Section:
-    """The worst, the median and the best patient, each on the slice that shows most tumor."""
-    chosen = _chosen_patients(volumes.overall)
+def _examples(task: Segmentation, pool: Pool, volumes: Volumes, outlines: Outlines, batch_size: int) -> Section:
+    """The worst, the median and the best case, each on the slice that shows most tumor."""
+    dice = volumes.by_case["dice"]
+    chosen = _chosen_cases(dice)
     if not chosen:
         return Section("Worst, median and best patient", "No patient has a tumor, and none was predicted.")
-    numbers = [_widest_slice(pixels, rows.unit_index == patient, len(task.labels)) for patient in chosen.values()]
-    picked = rows.pick(numbers, batch_size)
-    predictions = task.label_map(predictor.predict(picked["image"])).numpy()
-    channels = rows.dataset.manifest.contents.channels
+    shown = [outlines.cases[pool.cases[place]] for place in chosen.values()]
+    picked = pool.pick([case.widest_row for case in shown], batch_size)
+    predictions = np.stack([case.widest_prediction for case in shown])
+    channels = pool.manifest.contents.channels
     images = np.stack([grey_picture(image.numpy(), channels) for image in picked["image"]])
     captions = [
-        f"{rank}: Dice {volumes.overall[patient]:.2f}\n{_shortened(volumes.patients[patient])}"
-        for rank, patient in chosen.items()
+        f"{rank}: Dice {dice[place]:.2f}\n{_shortened(pool.cases[place].case_id)}" for rank, place in chosen.items()
     ]
     sheet = segmentation_sheet(images, picked["mask"].numpy(), predictions, task.labels, captions)
     return Section("Worst, median and best patient", _EXAMPLES, (Picture(sheet, "", is_scan=True),))
 
 
-def _chosen_patients(overall: NDArray[np.float64]) -> dict[str, int]:
-    """Place of the patients at the ends and in the middle; fewer where there are not three."""
+def _chosen_cases(overall: NDArray[np.float64]) -> dict[str, int]:
+    """Place of the cases at the ends and in the middle; fewer where there are not three."""
     order = [int(index) for index in np.argsort(overall, kind="stable") if not math.isnan(overall[index])]
     if len(order) < 3:
         return dict(zip(("worst", "best"), order, strict=False))
     return {"worst": order[0], "median": order[len(order) // 2], "best": order[-1]}
 
 
-def _widest_slice(pixels: Tensor, of_patient: Tensor, num_labels: int) -> int:
-    """Row of the patient's slice with the most true pixels; where there are none, the most predicted ones."""
-    both, over, under = pixels[:, :num_labels].sum(1).unbind(-1)
-    area = both + under
-    if not area[of_patient].any():
-        area = both + over
-    return int(torch.where(of_patient, area, -1).argmax())
-
-
-def _patient_table(task: Segmentation, volumes: Volumes) -> Table:
-    header = ("patient_id", "slices", "dice", *(f"{measure}_{name}" for measure in MEASURES for name in task.names))
+def _case_table(pool: Pool, volumes: Volumes) -> Table:
+    """One row a case."""
+    header = ("patient_id", "case_id", "slices", *(name.replace("/", "_") for name in volumes.by_case))
     body = []
-    for place, patient in enumerate(volumes.patients):
-        values = [value for measure in MEASURES for value in volumes.measured[measure][place]]
-        body.append((patient, int(volumes.slices[place]), *map(_or_none, [volumes.overall[place], *values])))
+    for place, (key, unit) in enumerate(zip(pool.cases, pool.unit_of_case.tolist(), strict=True)):
+        values = [figures[place] for figures in volumes.by_case.values()]
+        body.append((pool.units[unit], key.case_id, int(volumes.slices[place]), *map(_or_none, values)))
     return Table(header, tuple(body))
 
 
-def _for_reading(patients: Table) -> Table:
-    """Dice alone, worst patient first, three digits."""
-    columns = [index for index, name in enumerate(patients.header) if not name.startswith(MEASURES[1:])]
-    ranked = sorted(patients.rows, key=lambda row: row[2] if isinstance(row[2], float) else math.inf)
-    header = [patients.header[index].replace("dice_", "Dice ").replace("_id", "") for index in columns]
-    body = [tuple(_rounded(row[index]) for index in columns) for row in ranked]
-    return Table(tuple("Dice, mean over labels" if name == "dice" else name for name in header), tuple(body))
+def _for_reading(cases: Table, distance: str, has_several: bool) -> Table:
+    """Dice, and HD95 over the labels, worst case first; the case is named where a patient has several."""
+    shown = {"patient_id": "patient", "case_id": "case", "slices": "slices", **_overall("dice", "Dice")}
+    shown |= _overall(distance, f"HD95 ({distance[-2:]})")
+    shown |= {name: name.replace("dice_", "Dice ") for name in cases.header if name.startswith("dice_")}
+    columns = [n for n, name in enumerate(cases.header) if name in shown and (has_several or name != "case_id")]
+    dice = cases.header.index("dice")
+    ranked = sorted(cases.rows, key=lambda row: _or_last(row[dice]))
+    body = [tuple(_rounded(row[n], cases.header[n]) for n in columns) for row in ranked]
+    return Table(tuple(shown[cases.header[n]] for n in columns), tuple(body))
 
 
-def _slice_table(task: Segmentation, pixels: Tensor, rows: SideRows) -> Table:
+def _or_last(cell: Cell) -> float:
+    return cell if isinstance(cell, float) else math.inf
+
+
+def _overall(measure: str, heading: str) -> dict[str, str]:
+    return {measure: f"{heading}, mean over labels", f"region_{measure}": f"{heading}, mean over regions"}
+
+
+def _slice_table(task: Segmentation, pixels: Tensor, pool: Pool) -> Table:
     """One row a slice: pixels that are true positives, false positives, false negatives, by label and region."""
-    header = (*COLUMNS, *(f"{name}_{kind}" for name in task.names for kind in ("tp", "fp", "fn")))
+    header = (*Row._fields, *(f"{name}_{kind}" for name in task.names for kind in ("tp", "fp", "fn")))
     counts = pixels.long().flatten(1).tolist()
-    return Table(header, tuple((*who, *row) for who, row in zip(rows.identity, counts, strict=True)))
+    return Table(header, tuple((*who, *row) for who, row in zip(pool.rows, counts, strict=True)))
 
 
 def _regions_text(task: Segmentation) -> str:
@@ -154,9 +129,9 @@ def _or_none(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _rounded(cell: Cell) -> Cell:
+def _rounded(cell: Cell, name: str) -> Cell:
     if isinstance(cell, float):
-        return f"{cell:.3f}"
+        return f"{cell:.{digits(name)}f}"
     return "–" if cell is None else cell
 
 
@@ -165,10 +140,21 @@ def _shortened(name: str) -> str:
 
 
 _RULE = (
-    "Pixels are counted over all slices of a patient, those without tumor too, and then divided; mean and median are "
-    "over patients. A patient without a label, for whom none was predicted, has no Dice of it and is left out; where "
-    "the label was predicted all the same, its Dice is 0. Precision needs a predicted pixel, recall a true one. "
-    "Patients: those who have the label."
+    "Pixels are counted over all slices of a case (a scan of a patient), those without tumor too, and then divided; a "
+    "patient with several cases counts once, with their mean; mean and median are over patients. A case without a "
+    "label, for which none was predicted, has no Dice of it and is left out; where the label was predicted all the "
+    "same, its Dice is 0. Precision needs a predicted pixel, recall a true one. Patients: those who have the label."
+)
+_DISTANCE = (
+    "95th percentile of the distances from the outline of the prediction to that of the truth, and of those the other "
+    "way round; the larger of the two. Smaller is better. A case without a label, for which none was predicted, is not "
+    "counted. Where only one of the two has the label there is no distance: such cases are counted as being without "
+    "one, and left out of mean and median (BraTS puts 373.13 mm in its place). "
+)
+_IN_MM = "Measured in three dimensions over all slices of a case, in mm of the scan."
+_IN_PX = (
+    "These data do not say how far their pixels and slices lie apart. So it is measured in each slice, in px of the "
+    "prepared image; that of a case is the mean over the slices that show the label in both."
 )
 _STRIP = "Each dot is a patient, on all slices. n counts those for whom the label is defined."
 _EXAMPLES = "Ranked by Dice, mean over the labels; shown is the slice with the most tumor."

@@ -1,24 +1,43 @@
 """The rows of one side of a data set, whose they are, and what a model says of them.
 
-Shapes: N rows, U units, C channels, K outputs, S x S pixels.
+Shapes: N rows, C channels, K outputs, S x S pixels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from glioray.data.prepared import PreparedDataset
 from glioray.data.records import Side
+from glioray.data.shard_writer import SPACINGS
 from glioray.data.shards import iterate_batches, read_columns
 from glioray.errors import ModelError
 from glioray.serving.predictor import Predictor
 from glioray.tasks._contract import Batch
 
-COLUMNS = ("source", "group_id", "patient_id", "slice_index")
+Spacing = tuple[float, ...]
+
+
+class Row(NamedTuple):
+    """Who a row is; a patient may have several cases, each a volume of its own."""
+
+    source: str
+    group_id: str
+    patient_id: str | None
+    case_id: str
+    slice_index: int
+
+
+class CaseKey(NamedTuple):
+    """A volume; `case_id` is unique within a source, and within its group whatever the source."""
+
+    group_id: str
+    case_id: str
 
 
 @dataclass(frozen=True)
@@ -27,30 +46,28 @@ class SideRows:
 
     dataset: PreparedDataset
     side: Side
-    identity: tuple[tuple[str, str, str | None, int], ...]
-    """source, group, patient and slice of each row"""
+    identity: tuple[Row, ...]
 
     @classmethod
     def read(cls, dataset: PreparedDataset, side: Side) -> SideRows:
         """Of the shards' own columns."""
-        columns = read_columns(dataset.folder, dataset.manifest, side, COLUMNS)
-        return cls(dataset, side, tuple(zip(*(columns[name] for name in COLUMNS), strict=True)))
+        columns = read_columns(dataset.folder, dataset.manifest, side, Row._fields)
+        return cls(dataset, side, tuple(Row(*row) for row in zip(*columns.values(), strict=True)))
 
-    @property
-    def unit(self) -> str:
-        """What is drawn again for an interval."""
-        return "patients" if all(patient is not None for _, _, patient, _ in self.identity) else "groups"
+    @cached_property
+    def cases(self) -> tuple[CaseKey, ...]:
+        """(N,) the case of each row."""
+        return tuple(CaseKey(row.group_id, row.case_id) for row in self.identity)
 
-    @property
-    def units(self) -> tuple[str, ...]:
-        """Patients or groups, sorted."""
-        return tuple(sorted(set(self._unit_of_rows())))
+    def spacing_mm(self) -> dict[CaseKey, Spacing] | None:
+        """Of slices, rows and columns of each case, as prepared; none unless all cases of the data set have it.
 
-    @property
-    def unit_index(self) -> Tensor:
-        """(N,) place of each row's unit in `units`."""
-        place = {name: index for index, name in enumerate(self.units)}
-        return torch.tensor([place[name] for name in self._unit_of_rows()])
+        Over all sides, so that two folds of one data set are measured in the same unit.
+        """
+        for part in self.dataset.manifest.parts:
+            if any(None in row for row in self._spacings(part)):
+                return None
+        return dict(zip(self.cases, self._spacings(self.side), strict=True))
 
     def batches(self, batch_size: int) -> Iterator[dict[str, Tensor]]:
         """The rows as tensors."""
@@ -69,15 +86,15 @@ class SideRows:
             probabilities = predictor.predict(batch["image"])
             if not probabilities.isfinite().all():
                 raise ModelError(
-                    f"{self.dataset.folder}: the model's answer to {self.identity[done][0]!r} or an image after it is "
-                    "not a number: its training went astray; train it again with a lower optimizer.learning_rate"
+                    f"{self.dataset.folder}: the model's answer to {self.identity[done].source!r} or an image after it "
+                    "is not a number: its training went astray; train it again with a lower optimizer.learning_rate"
                 )
             yield batch, probabilities
             done += len(batch["image"])
             on_progress(done, len(self.identity))
 
-    def pick(self, numbers: Sequence[int], batch_size: int) -> dict[str, Tensor]:
-        """The tensors of some rows, in the order asked for."""
+    def pick(self, numbers: Sequence[int], batch_size: int) -> dict[int, dict[str, Tensor]]:
+        """The tensors of some rows, by their number."""
         wanted, start = set(numbers), 0
         found: dict[int, dict[str, Tensor]] = {}
         for batch in self.batches(batch_size):
@@ -86,9 +103,8 @@ class SideRows:
             start += len(batch["image"])
             if len(found) == len(wanted):
                 break
-        return {name: torch.stack([found[row][name] for row in numbers]) for name in found[numbers[0]]}
+        return found
 
-    def _unit_of_rows(self) -> list[str]:
-        if self.unit == "groups":
-            return [group for _, group, _, _ in self.identity]
-        return [str(patient) for _, _, patient, _ in self.identity]
+    def _spacings(self, part: str) -> list[Spacing]:
+        columns = read_columns(self.dataset.folder, self.dataset.manifest, part, SPACINGS)
+        return list(zip(*columns.values(), strict=True))

@@ -2,6 +2,7 @@
 
 A file `models/NAME.py` has a docstring with its source, a frozen `Config` whose `name` is NAME, and
 `build(config, signature) -> nn.Module` that takes (B,C,H,W) to (B,K) or (B,K,H,W). Nothing else is edited.
+It may also give `start_weights(config, model)` and `require_weights(config)`, where weights come from outside.
 """
 
 from __future__ import annotations
@@ -74,6 +75,33 @@ def build(config: ModelConfig, signature: Signature) -> nn.Module:
         ModelError: the image size does not fit the architecture; the text names one that does.
     """
     return load(config.name).build(config, signature)
+
+
+def start_weights(config: ModelConfig, model: nn.Module) -> None:
+    """Puts the weights from outside that a config asks for into a model that `build` made; does nothing without.
+
+    Only where a training begins from nothing: one that goes on, and a bundle, have their own weights.
+
+    Raises:
+        RecipeError: see `require_weights`.
+        ModelError: the weights do not fit the images, as for a number of channels that they cannot be adapted to.
+    """
+    _call(config, "start_weights", model)
+
+
+def require_weights(config: ModelConfig) -> None:
+    """Fetches the weights from outside that a config asks for, and checks that they are of its architecture.
+
+    Raises:
+        RecipeError: they cannot be fetched or read, or are of another architecture.
+    """
+    _call(config, "require_weights")
+
+
+def _call(config: ModelConfig, name: str, *arguments: object) -> None:
+    """Calls what a model file may offer besides `build`."""
+    if (offered := getattr(load(config.name), name, None)) is not None:
+        offered(config, *arguments)
 
 
 def require_multiple(image_size: int, factor: int, name: str) -> None:

@@ -2,29 +2,32 @@
 
 Source: Ronneberger 2015, arXiv 1505.04597. Differs from it, as the course project that glioray continues does: padded
 convolutions, so that the mask is as large as the image; bilinear upsampling; the channels are halved inside each block
-of the way up.
+of the way up. `norm` puts a BatchNorm (Ioffe 2015, arXiv 1502.03167) or an instance norm (Isensee 2021,
+doi:10.1038/s41592-020-01008-z) between each convolution and its ReLU.
 
 Shapes: (B,C,H,W) to logits (B,K,H,W).
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from functools import partial
+from typing import Literal
 
 from pydantic import Field
 from torch import nn
 
-from glioray.models._blocks import UNet
-from glioray.models._contract import ModelConfig, Signature, require_multiple
+from glioray.errors import ModelError
+from glioray.models._blocks import UNet, UNetConfig
+from glioray.models._contract import Signature, require_multiple
+
+Norm = Literal["none", "batch", "instance"]
 
 
-class Config(ModelConfig):
+class Config(UNetConfig):
     """Settings of the classic U-Net."""
 
-    task: ClassVar[Literal["classification", "segmentation"]] = "segmentation"
     name: Literal["classic_unet"] = "classic_unet"
-    base_filters: int = Field(16, ge=2, le=256, description="filters of the first level; each level doubles them")
-    depth: int = Field(4, ge=1, le=6, description="how often the image is halved")
+    norm: Norm = Field("none", description="between a convolution and its ReLU; batch costs least")
 
 
 def build(config: Config, signature: Signature) -> nn.Module:
@@ -34,14 +37,26 @@ def build(config: Config, signature: Signature) -> nn.Module:
         ModelError: the image cannot be halved `depth` times.
     """
     require_multiple(signature.image_size, 2**config.depth, config.name)
-    return UNet(signature.in_channels, signature.out_channels, config.base_filters, config.depth, two_convolutions)
+    if config.norm == "instance" and signature.image_size == 2**config.depth:
+        raise ModelError(
+            f"classic_unet: {signature.image_size} px leave one pixel at the lowest level, which no norm can use; "
+            f"set model.norm to batch, or prepare the data with --image-size {2 * signature.image_size}"
+        )
+    block = partial(two_convolutions, norm=config.norm)
+    return UNet(signature.in_channels, signature.out_channels, config, block)
 
 
-def two_convolutions(in_channels: int, middle: int, out_channels: int) -> nn.Sequential:
-    """3x3 convolution and ReLU, twice."""
-    return nn.Sequential(
-        nn.Conv2d(in_channels, middle, 3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(middle, out_channels, 3, padding=1),
-        nn.ReLU(inplace=True),
-    )
+def two_convolutions(in_channels: int, middle: int, out_channels: int, norm: Norm = "none") -> nn.Sequential:
+    """3x3 convolution, norm and ReLU, twice."""
+    return nn.Sequential(*_convolution(in_channels, middle, norm), *_convolution(middle, out_channels, norm))
+
+
+def _convolution(in_channels: int, out_channels: int, norm: Norm) -> list[nn.Module]:
+    """The norm's own bias makes that of the convolution idle."""
+    conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=norm == "none")
+    norms: list[nn.Module] = []
+    if norm == "batch":
+        norms = [nn.BatchNorm2d(out_channels)]
+    if norm == "instance":
+        norms = [nn.InstanceNorm2d(out_channels, affine=True)]
+    return [conv, *norms, nn.ReLU(inplace=True)]

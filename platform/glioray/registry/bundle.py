@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import safetensors.torch
 import torch
@@ -22,13 +22,14 @@ from glioray.data.manifest import Normalization
 from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Contents, Signature
 from glioray.errors import BundleError, ModelError, RecipeError
-from glioray.models import _contract as models
 from glioray.network import build_network
-from glioray.recipe import Recipe
+from glioray.recipe import Answer, Recipe
+from glioray.registry.averaged import Averaged
 from glioray.registry.card import render_card
 
 SCHEMA_VERSION = 1
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "MODEL_CARD.md"
+Flips = Literal["none", "horizontal", "both"]
 
 
 class Score(BaseModel):
@@ -43,11 +44,25 @@ class Score(BaseModel):
     split: str = Field(description="val or test, and which kind of split")
     units: int = Field(description="how many patients or groups it is over")
     unit: str = Field(description="patients or groups")
-    seed: int
+    seed: int | tuple[int, ...] = Field(description="of the training; one for each member of an average")
+
+
+class Member(BaseModel):
+    """A model as it was before it became part of an average."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: dict[str, Any]
+    normalization: Normalization
+    data_fingerprint: str
+    leak: str | None
+    epoch: int
+    scores: tuple[Score, ...]
+    versions: dict[str, str]
 
 
 class BundleConfig(BaseModel):
-    """All of a bundle but its weights."""
+    """All of a bundle but its weights. Of an average, `recipe` and `epoch` are those of its first member."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,18 +72,37 @@ class BundleConfig(BaseModel):
     contents: Contents
     preprocessing: Preprocessing
     normalization: Normalization
-    data_fingerprint: str
+    data_fingerprint: str = Field(description="of an average over several data sets or folds: all of them, joined by +")
     source_hash: str = Field(description="of the raw scans, whatever their split")
     learned_from: tuple[str, ...] = Field((), description="hash of each case of train and val: they must not test it")
     leak: str | None = Field(description="the leak line of a published split, else none")
     epoch: int = Field(description="the epoch that validation chose, from 1")
+    smallest_part_px: int = Field(0, ge=0, description="parts of a mask below this are removed; validation chose it")
+    members: tuple[Member, ...] = Field((), description="the models whose probabilities are averaged; none of a single")
     scores: tuple[Score, ...] = ()
     versions: dict[str, str]
 
     @property
-    def model(self) -> models.ModelConfig:
-        """Settings of the architecture."""
-        return Recipe.from_values(self.recipe, "bundle").model
+    def architecture(self) -> str:
+        """Name of the model file, or `average of 2: custom_cnn, custom_cnn`."""
+        names = [str(recipe["model"]["name"]) for recipe in self.recipes]
+        return f"average of {len(names)}: {', '.join(names)}" if self.members else names[0]
+
+    @property
+    def seed(self) -> int | tuple[int, ...]:
+        """Of the training; of an average, one for each member."""
+        seeds = tuple(int(recipe["seed"]) for recipe in self.recipes)
+        return seeds if self.members else seeds[0]
+
+    @property
+    def flips(self) -> Flips:
+        """Mirrored copies that the answer is averaged over."""
+        return Answer.model_validate(self.recipe.get("answer", {})).flips  # the first bundles have no such section
+
+    @property
+    def recipes(self) -> tuple[dict[str, Any], ...]:
+        """Of each network that answers."""
+        return tuple(member.recipe for member in self.members) or (self.recipe,)
 
 
 @dataclass(frozen=True)
@@ -85,12 +119,11 @@ class ModelBundle:
             BundleError: the weights are not those of the architecture that the config names.
         """
         try:
-            recipe = Recipe.from_values(self.config.recipe, "bundle")
-            model = build_network(recipe, self.config.contents, self.config.signature)
+            model = _network(self.config)
             model.load_state_dict(dict(self.weights))
         except (RuntimeError, ModelError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise BundleError(f"weights do not fit {self.config.model.name!r}: {reason}") from None
+            raise BundleError(f"weights do not fit {self.config.architecture!r}: {reason}") from None
         return model.eval()
 
     def with_scores(self, scores: tuple[Score, ...]) -> ModelBundle:
@@ -129,6 +162,16 @@ def versions() -> dict[str, str]:
     return {"glioray": glioray.__version__, "torch": torch.__version__}
 
 
+def _network(config: BundleConfig) -> nn.Module:
+    """The network of a bundle, with fresh weights."""
+    recipes = [Recipe.from_values(recipe, "bundle") for recipe in config.recipes]
+    networks = [build_network(recipe, config.contents, config.signature) for recipe in recipes]
+    if not config.members:
+        return networks[0]
+    normalizations = [member.normalization for member in config.members]
+    return Averaged(networks, normalizations, is_exclusive=config.contents.task == "classification")
+
+
 def _read_config(path: Path) -> BundleConfig:
     if not path.is_file():
         raise BundleError(f"{path}: no such file; {path.parent} is not a bundle of glioray")
@@ -141,7 +184,8 @@ def _read_config(path: Path) -> BundleConfig:
                 "Publish it again from its run."
             )
         config = BundleConfig.model_validate(content)
-        Recipe.from_values(config.recipe, str(path))
+        for recipe in (config.recipe, *config.recipes):
+            Recipe.from_values(recipe, str(path))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

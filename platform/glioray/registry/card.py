@@ -15,12 +15,12 @@ NOT_A_DEVICE = "Research use only. Not a medical device: no decision about a pat
 
 def render_card(config: BundleConfig) -> str:
     """The card as Markdown."""
-    recipe, contents, signature = config.recipe, config.contents, config.signature
+    contents, signature = config.contents, config.signature
     data = (
         f"fingerprint `{config.data_fingerprint}`, {signature.image_size} px, channels {', '.join(contents.channels)}"
     )
     lines = [
-        f"# {recipe['model']['name']} for {contents.task}",
+        f"# {config.architecture} for {contents.task}",
         "",
         f"> {NOT_A_DEVICE}",
         *_warnings(config),
@@ -28,13 +28,15 @@ def render_card(config: BundleConfig) -> str:
         f"- **Answers:** {', '.join(contents.outputs)}",
         f"- **Data:** {data}",
         f"- **Source of the data:** {contents.citation}",
-        f"- **Epoch:** {config.epoch} of {recipe['budget']['epochs']}, chosen on validation; seed {recipe['seed']}",
+        *_training(config),
+        *_answering(config),
         f"- **Made with:** {', '.join(f'{name} {version}' for name, version in config.versions.items())}",
         "",
         "## Scores",
         "",
         *_score_table(config.scores, config.leak),
         "",
+        *_members(config),
         "## Limits",
         "",
         "- Scores hold for images like those it learned from: scanner, sequence, slice direction and disease.",
@@ -48,15 +50,66 @@ def render_card(config: BundleConfig) -> str:
 def describe(score: Score, leak: str | None) -> str:
     """One score in a line, with its interval, split, units, seed and, where it leaks, that it does."""
     interval = f" [{score.low:.3f}, {score.high:.3f}]" if score.low is not None and score.high is not None else ""
-    line = f"{score.value:.3f}{interval}, {score.split}, {score.units} {score.unit}, seed {score.seed}"
+    line = f"{score.value:.3f}{interval}, {score.split}, {score.units} {score.unit}, {seed_text(score.seed)}"
     return f"{line} ({leak})" if leak else line
+
+
+def seed_text(seed: int | tuple[int, ...]) -> str:
+    """`seed 0`, or of an average `seeds 0, 1, 2`."""
+    return f"seed {seed}" if isinstance(seed, int) else f"seeds {', '.join(map(str, seed))}"
 
 
 def headline(config: BundleConfig) -> str:
     """The first score in a line, or that there is none."""
-    if not config.scores:
-        return "not evaluated"
-    return f"{config.scores[0].name} {describe(config.scores[0], config.leak)}"
+    what = f"average of {len(config.members)}, " if config.members else ""
+    return what + _first_score(config.scores, config.leak)
+
+
+def answering(config: BundleConfig) -> tuple[str, ...]:
+    """What is done to the outputs of the network before they are an answer; nothing, mostly."""
+    done = []
+    if config.members:
+        done.append(f"probabilities averaged over {len(config.members)} models")
+    if copies := _MIRRORED[config.flips]:
+        done.append(f"averaged over the image and its {copies}")
+    if config.smallest_part_px:
+        done.append(f"parts of the mask under {config.smallest_part_px} px removed")
+    return tuple(done)
+
+
+_MIRRORED = {
+    "none": "",
+    "horizontal": "copy mirrored left-right",
+    "both": "copies mirrored left-right, up-down, and both",
+}
+
+
+def _first_score(scores: tuple[Score, ...], leak: str | None) -> str:
+    return f"{scores[0].name} {describe(scores[0], leak)}" if scores else "not evaluated"
+
+
+def _training(config: BundleConfig) -> list[str]:
+    if config.members:
+        return []
+    epochs = config.recipe["budget"]["epochs"]
+    return [f"- **Epoch:** {config.epoch} of {epochs}, chosen on validation; {seed_text(config.seed)}"]
+
+
+def _answering(config: BundleConfig) -> list[str]:
+    done = answering(config)
+    return [f"- **Answering:** {'; '.join(done)}"] if done else []
+
+
+def _members(config: BundleConfig) -> list[str]:
+    """A row a member, with its own score, which says nothing of the average."""
+    if not config.members:
+        return []
+    rows = [
+        f"| {member.recipe['model']['name']} | {member.recipe['seed']} | {member.epoch} | `{member.data_fingerprint}` "
+        f"| {_first_score(member.scores, member.leak)} |"
+        for member in config.members
+    ]
+    return ["## Members", "", "| model | seed | epoch | data | its score alone |", "|---|---|---|---|---|", *rows, ""]
 
 
 def _warnings(config: BundleConfig) -> list[str]:

@@ -17,12 +17,19 @@ from torch import Tensor, nn
 from glioray.data.image_file import NPY_MAGIC, decode_image, decode_slice
 from glioray.data.preprocessing import Frame, Preprocessing, normalize, prepare_volume, restore_mask
 from glioray.errors import ModelError
+from glioray.models._fold import folded
 from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle
 from glioray.tasks import _contract as tasks
+from glioray.tasks.clean_up import remove_small
 from glioray.tasks.segmentation import Segmentation
 
 Precision = Literal["fp32", "bf16"]
+MIRRORED_AXES: dict[str, tuple[tuple[int, ...], ...]] = {
+    "none": ((),),
+    "horizontal": ((), (-1,)),
+    "both": ((), (-1,), (-2,), (-2, -1)),
+}
 
 
 @dataclass(frozen=True)
@@ -67,11 +74,11 @@ class Predictor:
 
     @classmethod
     def load(cls, bundle: ModelBundle, device: str | torch.device = "cpu", precision: Precision = "fp32") -> Predictor:
-        """Of a bundle, its network on the device."""
+        """Of a bundle, its network on the device, with every BatchNorm folded into the convolution before it."""
         recipe = Recipe.from_values(bundle.config.recipe, "bundle")
         task = tasks.build(bundle.config.contents, recipe.loss, num_patients=1)
         place = torch.device(device)
-        network = bundle.build().to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = folded(bundle.build()).to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return cls(network, bundle.config, task, place, precision)
 
     def decode(self, content: bytes, name: str) -> NDArray[Any]:
@@ -102,11 +109,22 @@ class Predictor:
 
     @torch.inference_mode()
     def predict(self, images: Tensor) -> Tensor:
-        """Probabilities (N,K) or (N,K,S,S), float32 on the CPU, of prepared images (N,C,S,S) uint8."""
+        """Probabilities (N,K) or (N,K,S,S), float32 on the CPU, of prepared images (N,C,S,S) uint8.
+
+        Where the recipe asks for it, the mean over mirrored copies, each mirrored back.
+
+        Raises:
+            ModelError: the images have another shape than those that the model learned from.
+        """
+        self._require_shape(images)
         pixels = normalize(images.to(self.device), self.config.normalization)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            logits = self.network(pixels.contiguous(memory_format=torch.channels_last))
-        return self.task.probabilities(logits).float().cpu()
+        copies = [self._probabilities(pixels, axes) for axes in MIRRORED_AXES[self.config.flips]]
+        return torch.stack(copies).mean(dim=0).cpu()
+
+    def label_map(self, probabilities: Tensor) -> Tensor:
+        """(N,S,S) uint8 of what `predict` gave, without the parts that are too small to be believed."""
+        labels = cast(Segmentation, self.task).label_map(probabilities)
+        return remove_small(labels, self.config.smallest_part_px)
 
     def classify(self, raw: NDArray[Any]) -> Classified:
         """The class of one raw image (C,H,W); raises as `prepare`."""
@@ -128,8 +146,16 @@ class Predictor:
 
     def segment_batch(self, slices: Sequence[PreparedSlice]) -> list[Segmented]:
         """The label map of each, back in its raw picture's grid."""
-        labels = cast(Segmentation, self.task).label_map(self.predict(_stack(slices))).numpy()
+        labels = self.label_map(self.predict(_stack(slices))).numpy()
         return [self._segmented(mask, prepared.frame) for mask, prepared in zip(labels, slices, strict=True)]
+
+    def _probabilities(self, pixels: Tensor, axes: tuple[int, ...]) -> Tensor:
+        """Of the images mirrored along some axes; a map of pixels is mirrored back."""
+        mirrored = pixels.flip(axes).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            logits = self.network(mirrored)
+        probabilities = self.task.probabilities(logits).float()
+        return probabilities.flip(axes) if probabilities.ndim == 4 else probabilities
 
     def _segmented(self, mask: NDArray[np.uint8], frame: Frame) -> Segmented:
         restored = restore_mask(mask, frame)
@@ -146,6 +172,16 @@ class Predictor:
         if preprocessing.intensity == "as_is" and dtype != np.uint8:
             raise ModelError(f"the model was trained on 8-bit pixels, these are {dtype}: scale them to 0..255, uint8")
         return preprocessing
+
+    def _require_shape(self, images: Tensor) -> None:
+        """One channel would be taken for all of them, since the normalization has one value a channel."""
+        signature = self.config.signature
+        expected = (signature.in_channels, signature.image_size, signature.image_size)
+        if tuple(images.shape[1:]) != expected:
+            raise ModelError(
+                f"the model takes prepared images of (channels, height, width) {expected}, these are "
+                f"{tuple(images.shape[1:])}: prepare them with the settings of the model's own data"
+            )
 
     def _require_channels(self, raw: NDArray[Any]) -> None:
         channels = self.config.contents.channels

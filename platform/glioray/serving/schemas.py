@@ -22,7 +22,7 @@ class ModelInfo(_Frozen):
     version: int
     aliases: tuple[str, ...]
     task: TaskName
-    architecture: str
+    architecture: str = Field(description="name of the model file; of an average, of every member")
     channels: tuple[str, ...] = Field(description="what an image must hold, in this order")
     image_size: int = Field(description="px that an image is scaled to; send it in any size")
     classes: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class ModelInfo(_Frozen):
             version=published.version,
             aliases=published.aliases,
             task=contents.task,
-            architecture=config.model.name,
+            architecture=config.architecture,
             channels=contents.channels,
             image_size=config.signature.image_size,
             classes=contents.classes,

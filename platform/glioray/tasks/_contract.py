@@ -15,6 +15,7 @@ from torch import Tensor
 from glioray.errors import RecipeError
 
 Batch = Mapping[str, Tensor]
+Logits = Tensor | tuple[Tensor, ...]
 Counts = dict[str, Tensor]
 TaskName = Literal["classification", "segmentation"]
 
@@ -45,8 +46,8 @@ class Task(Protocol):
     def score(self) -> str:
         """The metric that chooses the epoch; larger is better."""
 
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Mean over the batch, a scalar with a gradient."""
+    def loss(self, logits: Logits, batch: Batch) -> Tensor:
+        """Mean over the batch, a scalar with a gradient; of several logits (deep supervision) the finest is first."""
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """The answer, of the shape of the logits."""

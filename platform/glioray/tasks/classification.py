@@ -1,6 +1,7 @@
 """Which kind of tumor a slice shows: cross-entropy, and metrics from a confusion matrix.
 
-Shapes: B images, K classes. A batch has `label` (B,) int64.
+Shapes: B images, K classes. A batch has `label` (B,) int64; where images were mixed, also `soft_label` (B,K) float32,
+each row summing to one, from which is learned in its place.
 """
 
 from __future__ import annotations
@@ -12,13 +13,18 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveFloat
 from torch import Tensor
 
-from glioray.tasks._contract import Batch, Contents, Counts, LossConfig, require_weight_for_each
+from glioray.tasks._contract import Batch, Contents, Counts, Logits, LossConfig, require_weight_for_each
 
 
 class Loss(LossConfig):
-    """Cross-entropy."""
+    """Cross-entropy, or focal loss."""
 
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the truth spread over all classes")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of the truth spread over all classes (Szegedy 2016, arXiv 1512.00567)"
+    )
+    focal_gamma: float = Field(
+        0.0, ge=0, le=5, description="how little sure images count; 0 is cross-entropy (Lin 2017, arXiv 1708.02002)"
+    )
     class_weights: tuple[PositiveFloat, ...] | None = Field(None, description="of each class; none weighs all alike")
 
 
@@ -29,12 +35,31 @@ class Classification:
     classes: tuple[str, ...]
     label_smoothing: float = 0.0
     class_weights: tuple[float, ...] | None = None
+    focal_gamma: float = 0.0
     score: str = "balanced_accuracy"
 
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Cross-entropy in float32, mean over the batch."""
-        weights = None if self.class_weights is None else logits.new_tensor(self.class_weights, dtype=torch.float32)
-        return F.cross_entropy(logits.float(), batch["label"], weights, label_smoothing=self.label_smoothing)
+    def loss(self, logits: Logits, batch: Batch) -> Tensor:
+        """In float32, mean over the batch, each image weighing what its class or its share of classes weighs."""
+        assert isinstance(logits, Tensor), "a classifier gives one tensor"
+        logits, truth = logits.float(), batch.get("soft_label")
+        weights = None if self.class_weights is None else logits.new_tensor(self.class_weights)
+        if truth is None and not self.focal_gamma:
+            return F.cross_entropy(logits, batch["label"], weights, label_smoothing=self.label_smoothing)
+        if truth is None:
+            truth = F.one_hot(batch["label"], len(self.classes)).float()
+        weights = torch.ones_like(logits[0]) if weights is None else weights
+        smoothed = truth * (1 - self.label_smoothing) + self.label_smoothing / len(self.classes)
+        # cross_entropy would divide soft labels by the rows, but hard ones by their weights.
+        return (weights * smoothed * self._surprise(logits)).sum() / (weights * truth).sum()
+
+    def _surprise(self, logits: Tensor) -> Tensor:
+        """(B,K) -log p of each class, less for sure ones where the loss is focal."""
+        log_p = logits.log_softmax(dim=1)
+        if not self.focal_gamma:
+            return -log_p
+        # MONAI's softmax_focal_loss has no finite gradient for gamma < 1 where p is 1.
+        others = -torch.expm1(log_p)
+        return -log_p * others.clamp(min=torch.finfo(torch.float32).tiny).pow(self.focal_gamma)
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """(B,K), each row summing to one."""
@@ -84,4 +109,4 @@ def build(contents: Contents, loss: Loss, num_patients: int) -> Classification:
     """The task of these classes; a confusion matrix needs no patients."""
     del num_patients
     require_weight_for_each(loss.class_weights, contents.classes)
-    return Classification(contents.classes, loss.label_smoothing, loss.class_weights)
+    return Classification(contents.classes, loss.label_smoothing, loss.class_weights, loss.focal_gamma)

@@ -1,7 +1,7 @@
-"""Which pixels belong to each label: binary cross-entropy and Dice, counted by patient.
+"""Which pixels belong to each label: the loss of its masks, and pixels counted by patient.
 
-Shapes: B slices, K labels, R regions, P patients, H x W pixels. A batch has `mask` (B,H,W) uint8, the label
-map with the values of `labels`, and `patient_index` (B,).
+Shapes: B slices, K labels, R regions, O outputs (K, or R where regions are learned), P patients, H x W pixels. A batch
+has `mask` (B,H,W) uint8, the label map with the values of `labels`, and `patient_index` (B,).
 
 Rule for empty references: a patient without a label and without a prediction of it has no Dice (NaN, left
 out of means); one without the label but with a prediction of it has 0.
@@ -9,32 +9,50 @@ out of means); one without the label but with a prediction of it has 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Literal
 
 import torch
-import torch.nn.functional as F
-from monai.losses import DiceLoss
 from pydantic import Field, PositiveFloat, model_validator
 from torch import Tensor
 
-from glioray.tasks._contract import Batch, Contents, Counts, LossConfig, require_weight_for_each
+from glioray.tasks._contract import Batch, Contents, Counts, Logits, LossConfig, require_weight_for_each
+from glioray.tasks._losses import MaskLoss, over_levels
+from glioray.tasks.regions import innermost, nested
 
 THRESHOLD = 0.5
+Target = Literal["labels", "regions"]
 
 
 class Loss(LossConfig):
-    """Weighted sum of binary cross-entropy and Dice."""
+    """What is learned, and a weighted sum of losses."""
 
+    target: Target = Field(
+        "labels", description="regions: each of WT, TC, ET is an output, which BraTS scores (Isensee 2020, 2011.00848)"
+    )
     bce_weight: float = Field(1.0, ge=0, le=100, description="weight of the binary cross-entropy")
-    dice_weight: float = Field(1.0, ge=0, le=100, description="weight of the Dice loss")
+    dice_weight: float = Field(1.0, ge=0, le=100, description="of the Dice loss (Milletari 2016, arXiv 1606.04797)")
+    focal_weight: float = Field(0.0, ge=0, le=100, description="of the focal loss (Lin 2017, arXiv 1708.02002)")
+    focal_gamma: float = Field(2.0, ge=0, le=5, description="how little sure pixels count in the focal loss")
+    tversky_weight: float = Field(0.0, ge=0, le=100, description="of the Tversky loss (Salehi 2017, arXiv 1706.05721)")
+    tversky_alpha: float = Field(0.3, gt=0, le=1, description="Tversky: cost of a pixel that is only predicted")
+    tversky_beta: float = Field(0.7, gt=0, le=1, description="Tversky: cost of a pixel that is only true")
+    foreground_weight: float = Field(
+        1.0, gt=0, le=1000, description="of true pixels in the cross-entropy (Xie 2015, arXiv 1504.06375)"
+    )
     class_weights: tuple[PositiveFloat, ...] | None = Field(
-        None, description="of each label in the cross-entropy; none weighs all alike"
+        None, description="of each output in cross-entropy and focal loss; none weighs all alike"
     )
 
     @model_validator(mode="after")
-    def _not_both_zero(self) -> Loss:
-        if self.bce_weight + self.dice_weight == 0:
-            raise ValueError("bce_weight and dice_weight are both 0: there is nothing to learn from; raise one")
+    def _not_all_zero(self) -> Loss:
+        if self.bce_weight + self.dice_weight + self.focal_weight + self.tversky_weight == 0:
+            raise ValueError(
+                "bce_weight and dice_weight are both 0, and so are focal_weight and tversky_weight: "
+                "there is nothing to learn from; raise one"
+            )
         return self
 
 
@@ -45,50 +63,50 @@ class Segmentation:
     labels: dict[str, int]
     regions: dict[str, tuple[str, ...]]
     num_patients: int
-    bce_weight: float = 1.0
-    dice_weight: float = 1.0
-    class_weights: tuple[float, ...] | None = None
-    score: str = "dice"
+    criterion: MaskLoss = field(default_factory=MaskLoss)
+    target: Target = "labels"
 
     @property
     def names(self) -> tuple[str, ...]:
         """What is scored: the labels, then the regions."""
         return (*self.labels, *self.regions)
 
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Mean over the batch, in float32.
+    @property
+    def score(self) -> str:
+        """`dice` over the labels; where regions are learned, `region_dice` over them, as BraTS scores."""
+        return "dice" if self.target == "labels" else "region_dice"
 
-        Dice is pooled over the batch and smoothed by one pixel: where a label is in no slice of the batch, every
-        predicted pixel still costs (Milletari 2016, arXiv 1606.04797; MONAI's DiceLoss).
-        """
-        logits, truth = logits.float(), self._one_hot(batch["mask"]).float()
-        weights = None if self.class_weights is None else logits.new_tensor(self.class_weights)[:, None, None]
-        cross_entropy = F.binary_cross_entropy_with_logits(logits, truth, weights)
-        dice: Tensor = DiceLoss(sigmoid=True, batch=True, smooth_nr=1.0, smooth_dr=1.0)(logits, truth)
-        return self.bce_weight * cross_entropy + self.dice_weight * dice
+    def loss(self, logits: Logits, batch: Batch) -> Tensor:
+        """Mean over the batch, in float32; of several levels, finest first, see `over_levels`."""
+        levels = (logits,) if isinstance(logits, Tensor) else logits
+        # Sums over pixels are slow where the channel lies innermost, as it does in the networks.
+        plain = [level.to(torch.float32, memory_format=torch.contiguous_format) for level in levels]
+        return over_levels(self.criterion, plain, self._masks(batch["mask"], self._learned).float())
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """(B,K,H,W), each label on its own."""
+        """(B,O,H,W), each output on its own."""
         return logits.float().sigmoid()
 
     def label_map(self, probabilities: Tensor) -> Tensor:
-        """(B,H,W) uint8: the most probable label where one passes the threshold, else 0."""
+        """(B,H,W) uint8, 0 where no output passes the threshold.
+
+        The most probable label; where regions are learned, the label of the innermost region (see `innermost`).
+        """
+        if self.target == "regions":
+            return innermost(probabilities > THRESHOLD, self.labels, self.regions)
         highest, index = probabilities.max(dim=1)
         values = torch.tensor(list(self.labels.values()), dtype=torch.uint8, device=probabilities.device)
         return values[index] * (highest > THRESHOLD)
 
     def counts(self, probabilities: Tensor, batch: Batch) -> Counts:
-        """`pixels` (P,K+R,3): those that are in both, only predicted, only true, of each patient."""
-        predicted = self._scored(self.label_map(probabilities))
-        truth = self._scored(batch["mask"])
-        rows = torch.stack(
-            [
-                (predicted & truth).sum((2, 3)),
-                (predicted & ~truth).sum((2, 3)),
-                (~predicted & truth).sum((2, 3)),
-            ],
-            dim=-1,
-        )
+        """Those of the label map."""
+        return self.count_masks(self.label_map(probabilities), batch)
+
+    def count_masks(self, label_map: Tensor, batch: Batch) -> Counts:
+        """`pixels` (P,K+R,3) of a label map (B,H,W): in both, only predicted, only true, of each patient."""
+        predicted, truth = self._masks(label_map, self._scored), self._masks(batch["mask"], self._scored)
+        both, marked, true = (_pixels(masks) for masks in (predicted & truth, predicted, truth))
+        rows = torch.stack([both, marked - both, true - both], dim=-1)
         pixels = self.zero_counts()["pixels"].to(rows.device)
         return {"pixels": pixels.index_add_(0, batch["patient_index"], rows.double())}
 
@@ -107,35 +125,62 @@ class Segmentation:
         }
 
     def metrics(self, counts: Counts) -> dict[str, float]:
-        """Mean over patients of each measure, over the labels (`dice`) and of each label and region (`dice/WT`)."""
+        """Mean over patients of each measure.
+
+        Over the labels (`dice`), over the regions where there are any (`region_dice`), and of each (`dice/WT`).
+        """
         found = {}
         for measure, values in self.by_patient(counts).items():
             means = values.nanmean(0)
             found[measure] = float(means[: len(self.labels)].nanmean())
+            if self.regions:
+                found[f"region_{measure}"] = float(means[len(self.labels) :].nanmean())
             found |= {f"{measure}/{name}": float(mean) for name, mean in zip(self.names, means, strict=True)}
         return found
 
-    def _one_hot(self, mask: Tensor) -> Tensor:
-        """(B,H,W) label map to (B,K,H,W) bool."""
-        return torch.stack([mask == value for value in self.labels.values()], dim=1)
+    @property
+    def _learned(self) -> tuple[tuple[str, ...], ...]:
+        """The labels that each output stands for."""
+        return tuple((name,) for name in self.labels) if self.target == "labels" else tuple(self.regions.values())
 
-    def _scored(self, mask: Tensor) -> Tensor:
-        """(B,H,W) label map to (B,K+R,H,W) bool: labels, then regions."""
-        labels = self._one_hot(mask)
-        position = {name: index for index, name in enumerate(self.labels)}
-        regions = [labels[:, [position[name] for name in names]].any(1) for names in self.regions.values()]
-        return torch.cat([labels, torch.stack(regions, dim=1)], dim=1) if regions else labels
+    @property
+    def _scored(self) -> tuple[tuple[str, ...], ...]:
+        """The labels that each of `names` stands for."""
+        return (*((name,) for name in self.labels), *self.regions.values())
+
+    def _masks(self, label_map: Tensor, groups: Sequence[tuple[str, ...]]) -> Tensor:
+        """(B,H,W) label map to (B,len(groups),H,W) bool: where any label of the group is."""
+        one_hot = {name: label_map == value for name, value in self.labels.items()}
+        return torch.stack([reduce(torch.logical_or, [one_hot[name] for name in group]) for group in groups], dim=1)
 
 
 def num_outputs(contents: Contents, loss: Loss) -> int:
-    """One for each label."""
-    del loss
-    return len(contents.labels)
+    """One for each label, or for each region.
+
+    Raises:
+        RecipeError: regions are to be learned that labels cannot be told from.
+    """
+    return len(_outputs(contents, loss))
 
 
 def build(contents: Contents, loss: Loss, num_patients: int) -> Segmentation:
-    """The task of these labels and regions."""
-    require_weight_for_each(loss.class_weights, tuple(contents.labels))
-    return Segmentation(
-        contents.labels, contents.regions, num_patients, loss.bce_weight, loss.dice_weight, loss.class_weights
-    )
+    """The task of these labels and regions.
+
+    Raises:
+        RecipeError: see `num_outputs`; or the weights are not one for each output.
+    """
+    require_weight_for_each(loss.class_weights, _outputs(contents, loss))
+    criterion = MaskLoss(**loss.model_dump(exclude={"target"}))
+    return Segmentation(contents.labels, contents.regions, num_patients, criterion, loss.target)
+
+
+def _outputs(contents: Contents, loss: Loss) -> tuple[str, ...]:
+    if loss.target == "labels":
+        return tuple(contents.labels)
+    nested(contents.labels, contents.regions)
+    return tuple(contents.regions)
+
+
+def _pixels(masks: Tensor) -> Tensor:
+    """(B,N) of masks (B,N,H,W) bool; int64, which `sum` would take, is several times slower."""
+    return masks.flatten(2).sum(2, dtype=torch.int32)

@@ -49,22 +49,29 @@ def _image_size(data: PreparedDataset) -> Suggestion:
 
 
 def _fitting(recipe: Recipe, data: PreparedDataset) -> list[Suggestion]:
-    """A foreground share only where the workers hold the train side in memory."""
-    in_memory = train_bytes(data) <= recipe.scaling.num_workers * WORKER_BYTES
-    return [found for found in suggestions(data.manifest) if found.path != "data.foreground_share" or in_memory]
+    """A foreground share only where the workers hold the train side in memory; weights only where labels are learned.
+
+    The weights are of labels: regions, where a network learns those, are other outputs.
+    """
+    refused = set[str]()
+    if train_bytes(data) > recipe.scaling.num_workers * WORKER_BYTES:
+        refused.add("data.foreground_share")
+    if getattr(recipe.loss, "target", "labels") == "regions":
+        refused.add("loss.class_weights")
+    return [found for found in suggestions(data.manifest) if found.path not in refused]
 
 
 def _batch_size(recipe: Recipe, data: PreparedDataset) -> Suggestion:
-    """The largest power of two whose update fits the memory of each worker, and leaves some updates an epoch."""
+    """The largest batch whose portions fit the memory of each worker, and that leaves some updates an epoch."""
     image_bytes = activation_bytes(recipe, data) * TRAINING_FACTOR
     room = MEMORY_SHARE * _worker_bytes(recipe)
-    num_workers = recipe.scaling.num_workers
     rows = data.manifest.sides["train"].rows
-    batch = LARGEST_BATCH * num_workers
-    while batch > SMALLEST_BATCH * num_workers and (batch / num_workers * image_bytes > room or batch * UPDATES > rows):
-        batch //= 2
-    why = f"{image_bytes / 1e6:.0f} MB an image, {room / 1e9:.1f} GB for an update of a worker, {rows:,} images"
-    return Suggestion("budget.batch_size", batch, why)
+    portions, num_workers = recipe.budget.accumulate, recipe.scaling.num_workers
+    portion, smallest = (max(1, images // portions) for images in (LARGEST_BATCH, SMALLEST_BATCH))
+    while portion > smallest and (portion * image_bytes > room or portion * portions * num_workers * UPDATES > rows):
+        portion //= 2
+    why = f"{image_bytes / 1e6:.0f} MB an image, {room / 1e9:.1f} GB for a portion of a worker, {rows:,} images"
+    return Suggestion("budget.batch_size", portion * portions * num_workers, why)
 
 
 def activation_bytes(recipe: Recipe, data: PreparedDataset) -> int:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glioray.data.prepared import PreparedDataset
-from glioray.data.stream_size import WORKER_BYTES, train_bytes
-from glioray.errors import DataError, RecipeError
+from glioray.models import _contract as models
 from glioray.network import build_network
 from glioray.recipe import Recipe
 from glioray.tasks import _contract as tasks
+from glioray.training.checks import check_data, check_network
 from glioray.training.record import BUNDLE, open_run
 
 
@@ -53,50 +53,11 @@ def check_fit(recipe: Recipe, data: PreparedDataset) -> None:
         RecipeError, DataError, ModelError: recipe, data and model do not fit each other.
         LeakError: a group stands on two sides.
     """
-    contents, signature = data.manifest.contents, data.signature
-    if contents.task != recipe.task:
-        raise RecipeError(
-            f"the recipe is for {recipe.task}, {data.folder} was prepared for {contents.task}: take another of the two"
-        )
-    wanted_px = recipe.data.image_size
-    if wanted_px not in (None, signature.image_size):
-        raise RecipeError(
-            f"data.image_size is {wanted_px}, {data.folder} holds {signature.image_size} px: prepare it again with "
-            f"--image-size {wanted_px}, or --set data.image_size={signature.image_size}"
-        )
-    per_worker = data.manifest.sides["train"].rows // recipe.scaling.num_workers
-    if batch_size_per_worker(recipe) > per_worker:
-        raise DataError(
-            f"{data.folder}: {per_worker} training images a worker, fewer than a batch of "
-            f"{batch_size_per_worker(recipe)}: lower budget.batch_size"
-        )
-    if recipe.augmentation.fill and recipe.augmentation.fill_channel >= signature.in_channels:
-        raise RecipeError(
-            f"augmentation.fill_channel is {recipe.augmentation.fill_channel}, {data.folder} has channels 0 to "
-            f"{signature.in_channels - 1}: {', '.join(contents.channels)}"
-        )
-    _check_foreground(recipe, data)
-    tasks.build(contents, recipe.loss, num_patients=1)
-    build_network(recipe, contents, signature)
+    check_data(recipe, data)
+    tasks.build(data.manifest.contents, recipe.loss, num_patients=1)
+    check_network(recipe, build_network(recipe, data.manifest.contents, data.signature))
+    models.require_weights(recipe.model)
     data.verify()
-
-
-def _check_foreground(recipe: Recipe, data: PreparedDataset) -> None:
-    if recipe.data.foreground_share is None:
-        return
-    if recipe.task == "classification":
-        raise RecipeError("data.foreground_share is of slices that show a label, the task is classification: remove it")
-    needed, there = train_bytes(data), recipe.scaling.num_workers * WORKER_BYTES
-    if needed > there:
-        raise RecipeError(
-            f"data.foreground_share needs the train side in the workers' memory: {needed / 1e9:.1f} GB, they hold "
-            f"{there / 1e9:.0f} GB; raise scaling.num_workers, or prepare with --drop-empty instead"
-        )
-
-
-def batch_size_per_worker(recipe: Recipe) -> int:
-    """Images of one update on one worker; the recipe's batch is that of all together."""
-    return recipe.budget.batch_size // recipe.scaling.num_workers
 
 
 def _run_name(recipe: Recipe, data: PreparedDataset) -> str:

@@ -13,7 +13,7 @@ from glioray.data.prepared import PreparedDataset
 from glioray.errors import RecipeError
 from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle, versions
-from glioray.training.state import MODEL
+from glioray.training.state import MODEL, read_history
 
 RECIPE, DATA, METRICS, CURVES, BUNDLE = "recipe.yaml", "data_fingerprint", "metrics.csv", "curves.png", "bundle"
 History = list[dict[str, float]]
@@ -61,6 +61,7 @@ def write_bundle(folder: Path, recipe: Recipe, data: PreparedDataset, checkpoint
         learned_from=tuple(sorted(data.case_hashes("train") | data.case_hashes("val"))),
         leak=str(manifest.leak) if manifest.leak else None,
         epoch=epoch,
+        smallest_part_px=int(read_history(checkpoint)[epoch - 1].get("val/smallest_part_px", 0)),
         versions=versions(),
     )
     ModelBundle(config, safetensors.torch.load_file(checkpoint / MODEL)).save(folder / BUNDLE)

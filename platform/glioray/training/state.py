@@ -10,15 +10,18 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
 from torch import nn
 
 from glioray.errors import BundleError
-from glioray.recipe import Optimizer, Recipe
+from glioray.recipe import Recipe
+from glioray.training.average import MovingAverage
 
-MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.pt", "state.json"
+MODEL, TRAINED = "model.safetensors", "trained.safetensors"  # what answers; what learns, where that is another
+OPTIMIZER, STATE = "optimizer.pt", "state.json"
 
 
 @dataclass
@@ -27,7 +30,13 @@ class TrainState:
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
+    average: MovingAverage | None = None
     history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def answering(self) -> nn.Module:
+        """The network that is validated and kept: the moving average where the recipe has one."""
+        return self.model if self.average is None else self.average.model
 
     @property
     def epoch(self) -> int:
@@ -59,10 +68,13 @@ class TrainState:
         return self.epoch >= recipe.budget.epochs or (patience is not None and waited >= patience)
 
     def save(self, folder: Path) -> None:
-        """Writes three files into an empty folder."""
-        (folder / MODEL).write_bytes(safetensors.torch.save(contiguous_weights(self.model)))
+        """Writes its files into an empty folder."""
+        (folder / MODEL).write_bytes(safetensors.torch.save(contiguous_weights(self.answering)))
+        if self.average is not None:
+            (folder / TRAINED).write_bytes(safetensors.torch.save(contiguous_weights(self.model)))
         torch.save(self.optimizer.state_dict(), folder / OPTIMIZER)
-        (folder / STATE).write_text(json.dumps({"history": self.history}) + "\n")
+        updates = {} if self.average is None else {"updates": self.average.updates}
+        (folder / STATE).write_text(json.dumps({"history": self.history, **updates}) + "\n")
 
     def load(self, folder: Path) -> None:
         """Goes on from a checkpoint.
@@ -71,7 +83,10 @@ class TrainState:
             BundleError: the checkpoint is damaged.
         """
         try:
-            self.model.load_state_dict(safetensors.torch.load_file(folder / MODEL))
+            self.answering.load_state_dict(safetensors.torch.load_file(folder / MODEL))
+            if self.average is not None:
+                self.model.load_state_dict(safetensors.torch.load_file(folder / TRAINED))
+                self.average.updates = int(_read_state(folder)["updates"])
             self.optimizer.load_state_dict(torch.load(folder / OPTIMIZER, weights_only=True, map_location="cpu"))
             self.history = read_history(folder)
         except Exception as error:
@@ -80,7 +95,7 @@ class TrainState:
 
 def read_history(folder: Path) -> list[dict[str, float]]:
     """One row of metrics an epoch, from a checkpoint."""
-    history: list[dict[str, float]] = json.loads((folder / STATE).read_text())["history"]
+    history: list[dict[str, float]] = _read_state(folder)["history"]
     return history
 
 
@@ -89,10 +104,6 @@ def contiguous_weights(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
 
 
-def build_optimizer(model: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
-    """The optimizer that a recipe names."""
-    weights, rate, decay = model.parameters(), settings.learning_rate, settings.weight_decay
-    if settings.name == "sgd":
-        return torch.optim.SGD(weights, lr=rate, weight_decay=decay, momentum=0.9, nesterov=True)
-    kind = torch.optim.Adam if settings.name == "adam" else torch.optim.AdamW
-    return kind(weights, lr=rate, weight_decay=decay)
+def _read_state(folder: Path) -> dict[str, Any]:
+    state: dict[str, Any] = json.loads((folder / STATE).read_text())
+    return state

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from glioray.data.prepared import PreparedDataset, iterate_batches, load_side
+from glioray.recipe import Recipe
 from glioray.training.epoch import Batch
 
 Metrics = dict[str, float]
@@ -43,6 +44,10 @@ class Worker(Protocol):
     rank: int
     world_size: int
     device: torch.device
+
+    @property
+    def train_rows(self) -> int:
+        """How many rows of the train side are this worker's share."""
 
     def train_batches(self, epoch: int, batch_size: int, foreground_share: float | None) -> Iterator[Batch]:
         """This worker's share of the train side, in the order of this epoch; a smaller last batch is dropped."""
@@ -80,6 +85,11 @@ class LocalWorker:
 
     def __post_init__(self) -> None:
         self._rows = load_side(self.data.folder, self.data.manifest, "train")
+
+    @property
+    def train_rows(self) -> int:
+        """All."""
+        return len(self._rows["image"])
 
     def train_batches(self, epoch: int, batch_size: int, foreground_share: float | None = None) -> Iterator[Batch]:
         """A new order of all rows each epoch, decided by (seed, epoch)."""
@@ -142,7 +152,7 @@ def shuffled_batches(
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(rows["image"]), generator=generator)
     if foreground_share is not None:
-        order = enriched(order, rows["mask"].flatten(1).any(dim=1), foreground_share, generator)
+        order = enriched(order, rows["mask"].bool().flatten(1).any(dim=1), foreground_share, generator)
     for start in range(0, len(order) - batch_size + 1, batch_size):
         index = order[start : start + batch_size]
         yield {name: values[index].to(device) for name, values in rows.items()}
@@ -176,3 +186,8 @@ def checkpoint_name(epoch: int) -> str:
 def epoch_seed(seed: int, epoch: int, rank: int) -> int:
     """Another random stream for every epoch and worker, the same whenever the epoch is run again."""
     return ((seed * 1_000_003 + epoch) * 1_009 + rank) % 2**31
+
+
+def batch_size_per_worker(recipe: Recipe) -> int:
+    """Images of one update on one worker; the recipe's batch is that of all together."""
+    return recipe.budget.batch_size // recipe.scaling.num_workers

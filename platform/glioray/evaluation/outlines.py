@@ -1,0 +1,183 @@
+"""The masks of a side, case by case: their pixels, the distance of their outlines, and the slice to show.
+
+A case is measured as soon as its last slice has been predicted, and of its masks only boxes around the labels are kept
+until then, so that memory does not grow with the data set.
+
+Shapes: N slices, B slices of a batch, K labels, R regions, S x S pixels.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glioray.evaluation.hausdorff import bounding_box, hd95
+from glioray.evaluation.side import CaseKey, SideRows, Spacing
+from glioray.serving.predictor import Predictor
+from glioray.tasks._contract import Batch
+from glioray.tasks.segmentation import Segmentation
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Outlined:
+    """One case: HD95 (K+R,), and its slice with the most tumor: the row and what was predicted there (S,S)."""
+
+    hd95: Floats
+    widest_row: int
+    widest_prediction: Labels
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """All slices (N,K+R,3), as `Segmentation.count_masks` counts each alone, and all cases of a side or of several."""
+
+    pixels: Tensor
+    cases: dict[CaseKey, Outlined]
+    is_in_mm: bool
+
+    @property
+    def distance(self) -> str:
+        """Name of the measure, with its unit."""
+        return "hd95_mm" if self.is_in_mm else "hd95_px"
+
+
+def outline(
+    task: Segmentation, predictor: Predictor, rows: SideRows, batch_size: int, on_progress: Callable[[int, int], None]
+) -> Outlines:
+    """Predicts every slice of a side."""
+    book = CaseBook.of(task, rows)
+    pixels = []
+    for batch, probabilities in rows.predicted(predictor, batch_size, on_progress):
+        predicted = predictor.label_map(probabilities)
+        pixels.append(slice_pixels(task, predicted, batch))
+        book.add(predicted.numpy(), batch["mask"].numpy())
+    return Outlines(torch.cat(pixels), book.done, book.spacing_mm is not None)
+
+
+def joined(parts: Sequence[Outlines], starts: Sequence[int]) -> Outlines:
+    """Of several sides, whose first rows get these numbers."""
+    cases = {
+        key: replace(case, widest_row=start + case.widest_row)
+        for part, start in zip(parts, starts, strict=True)
+        for key, case in part.cases.items()
+    }
+    return Outlines(torch.cat([part.pixels for part in parts]), cases, all(part.is_in_mm for part in parts))
+
+
+def slice_pixels(task: Segmentation, label_map: Tensor, batch: Batch) -> Tensor:
+    """(B,K+R,3) pixels of each slice: in both, only predicted, only true."""
+    num_slices = len(label_map)
+    alone = replace(task, num_patients=num_slices)
+    return alone.count_masks(label_map, {**batch, "patient_index": torch.arange(num_slices)})["pixels"]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """The box of a slice around all that was predicted or is true."""
+
+    slice_index: int
+    top: int
+    left: int
+    predicted: Labels
+    truth: Labels
+
+
+@dataclass
+class _OpenCase:
+    """What has been seen of a case; the widest slice is the first with the most true pixels, then predicted ones."""
+
+    pieces: list[_Piece] = field(default_factory=list)
+    widest: tuple[int, int] = (-1, -1)
+    widest_row: int = 0
+    widest_prediction: Labels = field(default_factory=lambda: np.zeros((1, 1), dtype=np.uint8))
+
+
+@dataclass
+class CaseBook:
+    """Takes the slices of a side in their order."""
+
+    rows: SideRows
+    values: tuple[tuple[int, ...], ...]
+    """(K+R,) the values of the map that make up each label and region"""
+    spacing_mm: dict[CaseKey, Spacing] | None
+    left: Counter[CaseKey]
+    done: dict[CaseKey, Outlined] = field(default_factory=dict)
+    _open: dict[CaseKey, _OpenCase] = field(default_factory=lambda: defaultdict(_OpenCase))
+    _next: int = 0
+
+    @classmethod
+    def of(cls, task: Segmentation, rows: SideRows) -> CaseBook:
+        """Of a side that is about to be predicted."""
+        labels = [(value,) for value in task.labels.values()]
+        regions = [tuple(task.labels[name] for name in names) for names in task.regions.values()]
+        return cls(rows, (*labels, *regions), rows.spacing_mm(), Counter(rows.cases))
+
+    def add(self, predicted: Labels, truth: Labels) -> None:
+        """The label maps (B,S,S) of the next rows."""
+        for one, other in zip(predicted, truth, strict=True):
+            key = self.rows.cases[self._next]
+            self._see(self._open[key], one, other)
+            self.left[key] -= 1
+            self._next += 1
+            if not self.left[key]:
+                self._close(key, self._open.pop(key))
+
+    def _see(self, case: _OpenCase, predicted: Labels, truth: Labels) -> None:
+        area = (int(np.count_nonzero(truth)), int(np.count_nonzero(predicted)))
+        if area > case.widest:
+            case.widest, case.widest_row, case.widest_prediction = area, self._next, predicted.copy()
+        if any(area):
+            rows, columns = bounding_box((predicted > 0) | (truth > 0))
+            piece = _Piece(
+                self.rows.identity[self._next].slice_index,
+                rows.start,
+                columns.start,
+                predicted[rows, columns].copy(),
+                truth[rows, columns].copy(),
+            )
+            case.pieces.append(piece)
+
+    def _close(self, key: CaseKey, case: _OpenCase) -> None:
+        measure = self._by_slice if self.spacing_mm is None else self._as_volume
+        distances = measure(case.pieces, key) if case.pieces else np.full(len(self.values), np.nan)
+        self.done[key] = Outlined(distances, case.widest_row, case.widest_prediction)
+
+    def _as_volume(self, pieces: Sequence[_Piece], key: CaseKey) -> Floats:
+        """(K+R,) in mm, in three dimensions."""
+        assert self.spacing_mm is not None
+        predicted, truth = _volume(pieces)
+        spacing = self.spacing_mm[key]
+        return np.array([hd95(np.isin(predicted, own), np.isin(truth, own), spacing) for own in self.values])
+
+    def _by_slice(self, pieces: Sequence[_Piece], _key: CaseKey) -> Floats:
+        """(K+R,) in px, the mean over the slices that show the label in both."""
+        found = [[hd95(np.isin(p.predicted, own), np.isin(p.truth, own)) for own in self.values] for p in pieces]
+        each = np.array(found)
+        counts = np.count_nonzero(~np.isnan(each), axis=0)
+        mean: Floats = np.where(counts > 0, np.nansum(each, axis=0) / np.maximum(counts, 1), np.nan)
+        return mean
+
+
+def _volume(pieces: Sequence[_Piece]) -> tuple[Labels, Labels]:
+    """Prediction and truth (D,H,W) of the box around all pieces; a slice that shows nothing is empty in both."""
+    assert len({piece.slice_index for piece in pieces}) == len(pieces)
+    first = [min(p.slice_index for p in pieces), min(p.top for p in pieces), min(p.left for p in pieces)]
+    bottom = max(p.top + p.truth.shape[0] for p in pieces)
+    right = max(p.left + p.truth.shape[1] for p in pieces)
+    shape = (max(p.slice_index for p in pieces) + 1 - first[0], bottom - first[1], right - first[2])
+    predicted, truth = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.uint8)
+    for piece in pieces:
+        height, width = piece.truth.shape
+        top, left = piece.top - first[1], piece.left - first[2]
+        box = (piece.slice_index - first[0], slice(top, top + height), slice(left, left + width))
+        predicted[box], truth[box] = piece.predicted, piece.truth
+    return predicted, truth

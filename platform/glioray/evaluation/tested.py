@@ -1,0 +1,82 @@
+"""A bundle's answers to every row of one side of a data set, by the service's own path, `serving/predictor.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from glioray.data.prepared import PreparedDataset
+from glioray.data.records import Side
+from glioray.evaluation import classification, outlines
+from glioray.evaluation.classification import Answers
+from glioray.evaluation.matching import require_fit
+from glioray.evaluation.outlines import Outlines
+from glioray.evaluation.side import SideRows
+from glioray.recipe import Recipe
+from glioray.registry.bundle import BundleConfig, ModelBundle
+from glioray.serving.predictor import Predictor
+from glioray.tasks import _contract as tasks
+from glioray.tasks.classification import Classification
+from glioray.tasks.segmentation import Segmentation
+
+BATCH_SIZE = 32
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a model said of every row of a side."""
+
+    config: BundleConfig
+    rows: SideRows
+    task: tasks.Task
+    answers: Answers | Outlines
+    name: str = ""
+    """of its run, where several are reported together"""
+
+    @property
+    def is_own_data(self) -> bool:
+        """Whether it was trained on the other sides of these very data."""
+        return self.rows.dataset.manifest.fingerprint == self.config.data_fingerprint
+
+
+def answered(
+    bundle: ModelBundle,
+    data: Path,
+    side: Side = "test",
+    on_progress: OnProgress | None = None,
+    device: str | torch.device = "cpu",
+    batch_size: int = BATCH_SIZE,
+) -> Tested:
+    """Predicts every row of a side; arguments as of `run.evaluate`.
+
+    Raises:
+        ModelError: the data are of another kind than those that the model was trained from.
+        DataError: the folder was not prepared, or its shards are not those of its manifest.
+    """
+    dataset = open_data(data, bundle.config)
+    require_fit(bundle.config, dataset.manifest, str(data))
+    dataset.verify(hashes=True)
+    rows = SideRows.read(dataset, side)
+    predictor = Predictor.load(bundle, device)
+    loss = Recipe.from_values(bundle.config.recipe, "bundle").loss
+    # Of the data's contents: its regions are the ones to score.
+    task = tasks.build(dataset.manifest.contents, loss, num_patients=1)
+    show = on_progress or _ignore
+    if isinstance(task, Classification):
+        return Tested(bundle.config, rows, task, classification.answer(predictor, rows, batch_size, show))
+    assert isinstance(task, Segmentation)
+    return Tested(bundle.config, rows, task, outlines.outline(task, predictor, rows, batch_size, show))
+
+
+def open_data(data: Path, config: BundleConfig) -> PreparedDataset:
+    """Of folds, the view that the model was trained on: its test side is the fold that it has not seen."""
+    has_folds = PreparedDataset.open(data).manifest.settings.folds is not None
+    return PreparedDataset.open(data, config.recipe["data"].get("fold") if has_folds else None)
+
+
+def _ignore(done: int, total: int) -> None:
+    del done, total

@@ -1,0 +1,140 @@
+"""Several runs at once: each one's own evaluation, that of all folds together, and the table over seeds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from glioray.data.folder import atomic_folder
+from glioray.data.records import Side
+from glioray.evaluation.arrangement import Entry, Seed, arrange
+from glioray.evaluation.findings import Cell, Section, Table, interval_text
+from glioray.evaluation.report import FILE_NAME as REPORT
+from glioray.evaluation.report import HEADINGS, write_seed_report
+from glioray.evaluation.result import Evaluation
+from glioray.evaluation.run import check_output, report
+from glioray.evaluation.seeds import FILE_NAME as SEEDS
+from glioray.evaluation.seeds import SeedReport
+from glioray.evaluation.tested import OnProgress, Tested, answered
+from glioray.registry.card import describe, seed_text
+
+Show = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Together:
+    """What runs came to: an evaluation a seed, over all its folds, and where the page of all lies."""
+
+    evaluations: tuple[Evaluation, ...]
+    over_seeds: SeedReport | None
+    page: Path
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """A line a figure: all of a run, and of several those to say first."""
+        first = self.evaluations[0]
+        if self.over_seeds is None:
+            scores = first.headline if first.runs else first.scores
+            return {score.name: describe(score, first.leak) for score in scores}
+        over = f"mean ± sd over seeds {self.over_seeds.seeds_text}, {first.split}, {first.units} {first.unit}"
+        leak = f" ({first.leak})" if first.leak else ""
+        return {figure.name: f"{figure.text}, {over}{leak}" for figure in self.over_seeds.headline}
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The same for programs."""
+        first = self.evaluations[0]
+        found: dict[str, Any] = {"report": str(self.page), "leak": first.leak}
+        found["scores"] = [score.model_dump() for one in self.evaluations for score in one.scores]
+        if self.over_seeds is not None:
+            found["over_seeds"] = [figure.model_dump() for figure in self.over_seeds.figures]
+        return found
+
+
+def evaluate_runs(
+    entries: Sequence[Entry], data: Path, out: Path | None, side: Side, show: Show, device: str = "cpu"
+) -> Together:
+    """One run, or several: each as if it were alone, then the folds together, then the seeds compared.
+
+    Args:
+        entries: one; folds of the same data; the same split with several seeds; or all folds of several seeds.
+        data: folder that `glioray prepare` wrote.
+        out: of what they come to. Default of one: where it belongs; of several: `evaluations/` and a name made of
+            recipe and data. Where folds are pooled for several seeds, each seed's own report lies beside it.
+        side: `test`; of folds `val` too.
+        show: called with (stage, images done, images in all).
+        device: where the networks run.
+
+    Raises:
+        GliorayError: they do not belong together, see `arrange`; or an evaluation fails, see `evaluate`.
+    """
+    if len(entries) == 1:
+        folder = out or entries[0].found.evaluation_folder
+        check_output(folder)
+        _, only = _alone(entries[0], folder, data, side, partial(show, f"predict {side}"), device)
+        return Together((only,), None, folder / REPORT)
+    arranged = arrange(entries, data, side)
+    folder = out or Path("evaluations") / arranged.folder_name
+    has_folds, has_seeds = arranged.num_folds > 1, len(arranged.by_seed) > 1
+    pooled = _folders(folder, list(arranged.by_seed)) if has_folds else {}
+    for place in [*(entry.found.evaluation_folder for entry in entries), *pooled.values()]:
+        check_output(place)
+    if has_seeds:
+        check_output(folder, (SEEDS, REPORT), SEEDS)
+    evaluations = []
+    for seed, runs in arranged.by_seed.items():
+        tested, own = _each(runs, data, side, show, device)
+        evaluations.append(report(tested, pooled[seed], before=(_fold_by_fold(own),)) if has_folds else own[0])
+    if not has_seeds:
+        return Together(tuple(evaluations), None, folder / REPORT)
+    found = SeedReport.of(evaluations)
+    with atomic_folder(folder) as unfinished:
+        found.save(unfinished)
+        write_seed_report(found, unfinished)
+    return Together(tuple(evaluations), found, folder / REPORT)
+
+
+def _folders(folder: Path, seeds: Sequence[Seed]) -> dict[Seed, Path]:
+    """Where the folds of each seed are reported together."""
+    if len(seeds) == 1:
+        return {seeds[0]: folder}
+    return {seed: folder.with_name(f"{folder.name}-{re.sub('[, ]+', '-', seed_text(seed))}") for seed in seeds}
+
+
+def _each(
+    runs: Sequence[Entry], data: Path, side: Side, show: Show, device: str
+) -> tuple[list[Tested], list[Evaluation]]:
+    """Every run of a seed by itself, written where an evaluation of it alone would be."""
+    tested, own = [], []
+    for entry in runs:
+        stage = f"predict {side}, {Path(entry.name).name}"
+        one, evaluation = _alone(entry, entry.found.evaluation_folder, data, side, partial(show, stage), device)
+        tested.append(replace(one, name=Path(entry.name).name))
+        own.append(evaluation)
+    return tested, own
+
+
+def _alone(
+    entry: Entry, out: Path, data: Path, side: Side, on_progress: OnProgress, device: str
+) -> tuple[Tested, Evaluation]:
+    tested = answered(entry.found.bundle, data, side, on_progress, device)
+    evaluation = report([tested], out)
+    entry.found.keep_scores(evaluation.scores, belongs=evaluation.belongs_to(entry.config))
+    return tested, evaluation
+
+
+def _fold_by_fold(own: Sequence[Evaluation]) -> Section:
+    """What each fold came to by itself."""
+    names = dict.fromkeys(score.name for one in own for score in one.headline)
+    rows: list[tuple[Cell, ...]] = [
+        (one.folds[0], one.units, *(interval_text(one.scores, name) for name in names)) for one in own
+    ]
+    header = ("fold", own[0].unit, *(HEADINGS[name] for name in names))
+    return Section("Fold by fold", _FOLDS, table=Table(header, tuple(rows)))
+
+
+_FOLDS = "Each model by itself. The figures above are over all patients or groups at once, not the mean of these rows."

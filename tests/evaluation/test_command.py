@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from glioray.cli import main
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path, make_classification, make_bundle):
+    """Runs `glioray evaluate` on runs of the given seeds; gives what it wrote on the two streams."""
+    dataset = make_classification([0, 1, 2, 1], size_px=80)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*seeds: int, **settings: object) -> tuple[str, str]:
+        for seed in seeds:
+            make_bundle(dataset, seed=seed, **settings).save(tmp_path / f"run{seed}" / "bundle")
+        monkeypatch.setattr(sys, "argv", ["glioray", "evaluate", *(f"run{seed}" for seed in seeds), "--json"])
+        with pytest.raises(SystemExit):
+            main()
+        return capsys.readouterr()
+
+    return run
+
+
+def test_one_run_gives_its_scores_and_its_report(command, tmp_path):
+    found = json.loads(command(3)[0])
+
+    assert found["report"] == "run3/evaluation/report.html"
+    assert (tmp_path / found["report"]).exists()
+    assert {score["seed"] for score in found["scores"]} == {3}
+    assert "over_seeds" not in found
+
+
+def test_several_seeds_give_a_mean_and_a_deviation(command, tmp_path):
+    found = json.loads(command(1, 2)[0])
+
+    assert found["report"].startswith("evaluations/custom_cnn-2-seeds-")
+    assert (tmp_path / found["report"]).exists()
+    assert {figure["seeds"] for figure in found["over_seeds"] if figure["name"] == "accuracy"} == {2}
+
+
+def test_a_run_named_twice_is_one_line(command):
+    assert "ModelError: run1 and run1: both are of seed 1; leave one out" in command(1, 1)[1]
