@@ -6,16 +6,17 @@ Everything heavy is imported inside the verb that needs it: `glioray --help` loa
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from glioray import cli_data
+from glioray import cli_data, cli_models
 from glioray.cli_data import Address, Json
+from glioray.cli_models import Registry
 from glioray.errors import GliorayError
 
 app = typer.Typer(
@@ -26,11 +27,14 @@ app = typer.Typer(
     add_completion=False,
 )
 
-for verb in (cli_data.phantom, cli_data.download, cli_data.audit, cli_data.sources, cli_data.prepare):
+VERBS: tuple[Callable[..., None], ...] = (
+    *(cli_data.phantom, cli_data.download, cli_data.audit, cli_data.sources, cli_data.prepare),
+    *(cli_models.models, cli_models.settings, cli_models.ensemble, cli_models.publish),
+)
+for verb in VERBS:
     app.command()(verb)
 
 Set = Annotated[list[str] | None, typer.Option("--set", help="change a setting: optimizer.learning_rate=1e-3")]
-Registry = Annotated[str, typer.Option(help="folder or fsspec address of the published models")]
 
 
 def main() -> None:
@@ -65,7 +69,7 @@ def train(
     for line in planned:
         terminal.say(line, as_json)
     plan = plan_run(chosen, runs, name)
-    folder = _relative(plan.folder)
+    folder = terminal.relative(plan.folder)
     following = f"glioray evaluate {folder}"
     if plan.is_complete:
         terminal.close(as_json, "Complete before: nothing was done", {"run": folder}, following)
@@ -84,7 +88,7 @@ def train(
         "val_score_is": f"over {plan.data.describe('val')}, seed {plan.recipe.seed}; it chose the epoch, no test score",
         "epoch_s": round(sum(row["epoch_s"] for row in done.history) / len(done.history), 2),
         "feeding": done.feeding,
-        "bundle": _relative(done.bundle),
+        "bundle": terminal.relative(done.bundle),
         "elapsed_s": round(time.perf_counter() - started_at, 1),
     }
     terminal.close(as_json, "Trained", facts, following)
@@ -125,66 +129,6 @@ def evaluate(
 
 
 @app.command()
-def ensemble(
-    bundles: Annotated[list[str], typer.Argument(help="two or more: runs, bundles, or NAME@VERSION of the registry")],
-    out: Annotated[Path, typer.Option(help="folder of the new model, which is like a run's")],
-    flips: Annotated[
-        Literal["none", "horizontal", "both"] | None,
-        typer.Option(help="mirrored copies that the answer is averaged over; default: as the members do"),
-    ] = None,
-    smallest_part_px: Annotated[
-        int | None, typer.Option(min=0, help="parts of a mask below this are removed; default: the members' smallest")
-    ] = None,
-    registry: Registry = "registry",
-    as_json: Json = False,
-) -> None:
-    """Between 4 and 5. Models of several folds, seeds or architectures to one whose answer is the mean of theirs."""
-    from glioray import terminal
-    from glioray.registry.card import answering, seed_text
-    from glioray.registry.ensemble import Named, average, save_average
-    from glioray.registry.locate import locate
-
-    together = average([Named(name, locate(name, registry).bundle) for name in bundles], flips, smallest_part_px)
-    is_new = save_average(together, out)
-    config = together.config
-    facts: dict[str, Any] = {
-        "ensemble": _relative(out),
-        "is": f"{config.architecture}, {seed_text(config.seed)}",
-        "answering": "; ".join(answering(config)),
-        "learned_from": f"{len(config.learned_from)} scans",
-        **({"leak": config.leak} if config.leak else {}),
-        "scores": "none: the members' own say nothing of their average",
-    }
-    title = "Averaged" if is_new else "Complete before: nothing was done"
-    terminal.close(as_json, title, facts, f"glioray evaluate {_relative(out)}")
-
-
-@app.command()
-def publish(
-    run: Annotated[Path, typer.Argument(help="a run's folder, or a bundle's")],
-    name: Annotated[str, typer.Argument(help="of the model in the registry")],
-    alias: Annotated[list[str] | None, typer.Option(help="besides `latest`")] = None,
-    registry: Registry = "registry",
-    as_json: Json = False,
-) -> None:
-    """Step 5. A trained model to the next version of a name, all at once or not at all."""
-    from glioray import terminal
-    from glioray.registry.locate import locate
-    from glioray.registry.store import LATEST, Store
-
-    found = locate(str(run), registry)
-    published = Store(registry).publish(found.folder, name, (LATEST, *(alias or ())))
-    facts = {
-        "name": published.name,
-        "version": published.version,
-        "aliases": ", ".join(published.aliases),
-        "registry": registry,
-        "scores": len(found.bundle.config.scores) or "none: run `glioray evaluate` before publishing",
-    }
-    terminal.close(as_json, "Published", facts, f"glioray serve --registry {registry}")
-
-
-@app.command()
 def serve(
     models: Annotated[list[str] | None, typer.Argument(help="NAME, NAME@VERSION or NAME@ALIAS; default: all")] = None,
     config: Annotated[Path, typer.Option(help="settings, as `serve run` takes them")] = Path("serve/local.yaml"),
@@ -205,29 +149,6 @@ def serve(
         terminal.close(False, "Serving", facts, f"curl -F file=@IMAGE {url}/v1/classify")
 
     run(args, host, port, on_ready)
-
-
-@app.command()
-def models(registry: Registry = "registry", as_json: Json = False) -> None:
-    """Lists the architectures, and what the registry holds."""
-    from glioray import terminal
-    from glioray.models import _contract as architectures
-    from glioray.registry.card import headline
-    from glioray.registry.store import Store
-
-    store = Store(registry)
-    rows = []
-    for name in store.names():
-        for version in store.versions(name):
-            published, bundle = store.load(f"{name}@{version}")
-            score = headline(bundle.config)
-            rows.append((str(published), ", ".join(published.aliases), bundle.config.architecture, score))
-    kinds = [(name, architectures.load(name).Config.task, architectures.title(name)) for name in architectures.names()]
-    if as_json:
-        typer.echo(json.dumps({"architectures": [kind[0] for kind in kinds], "published": [row[0] for row in rows]}))
-        return
-    terminal.table("Architectures", ("name", "task", "what it is"), kinds)
-    terminal.table(f"\nPublished in {registry}", ("model", "aliases", "architecture", "score"), rows)
 
 
 @app.command()
@@ -259,7 +180,3 @@ def doctor(as_json: Json = False) -> None:
         terminal.table("This machine", ("", "what", "found"), rows)
     if not all(finding.is_fine for finding in findings):
         raise typer.Exit(1)
-
-
-def _relative(path: Path) -> str:
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from glioray.errors import RecipeError
+from glioray.models import _contract as models
 from glioray.recipe import Recipe, read_recipe
+from glioray.tasks import _contract as tasks
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -66,6 +69,37 @@ def values_of(settings: Sequence[str], option: str) -> dict[str, Any]:
         except yaml.YAMLError:
             raise RecipeError(f"{option} {setting!r}: the value is not readable as YAML; quote it") from None
     return values
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a recipe: its dotted path, its default, or that it must be given, and what it does."""
+
+    path: str
+    default: object
+    text: str
+
+
+def settings_of(model: str) -> list[Setting]:
+    """Every setting of a recipe with this architecture.
+
+    Raises:
+        RecipeError: no architecture has this name.
+    """
+    config = models.load(model).Config
+    sections = {"model": config, "loss": tasks.loss_config(config.task)}
+    return list(_settings(Recipe, sections, ""))
+
+
+def _settings(section: type[BaseModel], sections: Mapping[str, type[BaseModel]], prefix: str) -> Iterator[Setting]:
+    for name, field in section.model_fields.items():
+        inner = sections.get(name, field.annotation) if not prefix else field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _settings(inner, {}, f"{prefix}{name}.")
+        else:
+            default = "(give it)" if field.is_required() else field.get_default(call_default_factory=True)
+            choices = " | ".join(map(str, get_args(inner))) if get_origin(inner) is Literal else ""
+            yield Setting(f"{prefix}{name}", default, field.description or choices)
 
 
 def checked(settings: type[Settings], **options: object) -> Settings:

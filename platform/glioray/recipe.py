@@ -41,7 +41,7 @@ class Optimizer(_Section):
 
     name: Literal["adam", "adamw", "sgd"] = Field("adamw", description="sgd has Nesterov momentum 0.9")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="at its highest")
-    weight_decay: float = Field(1e-4, ge=0, le=1)
+    weight_decay: float = Field(1e-4, ge=0, le=1, description="adamw: decoupled; adam, sgd: part of the gradient")
     decay_all: bool = Field(
         False, description="weight decay of norms and biases too; without it they are left alone (He 2019, 1812.01187)"
     )
@@ -60,7 +60,9 @@ class Optimizer(_Section):
 class Schedule(_Section):
     """The learning rate over the epochs."""
 
-    name: Literal["constant", "cosine", "step"] = "cosine"
+    name: Literal["constant", "cosine", "step"] = Field(
+        "cosine", description="constant, cosine (Loshchilov 2017, 1608.03983), or step: drops now and then"
+    )
     warmup_epochs: int = Field(0, ge=0, le=100, description="epochs of linear rise from near zero")
     step_epochs: int = Field(10, ge=1, le=1000, description="step: epochs between two drops")
     step_factor: float = Field(0.5, gt=0, lt=1, description="step: what the rate is multiplied by at a drop")
@@ -69,7 +71,7 @@ class Schedule(_Section):
 class Budget(_Section):
     """How long is trained, and in which portions."""
 
-    epochs: int = Field(12, ge=1, le=10_000)
+    epochs: int = Field(12, ge=1, le=10_000, description="passes over the train side")
     batch_size: int = Field(32, ge=1, le=65_536, description="images of one update, over all workers together")
     accumulate: int = Field(1, ge=1, le=1024, description="portions that a batch goes through in, to save memory")
     patience: int | None = Field(
@@ -91,8 +93,8 @@ class Answer(_Section):
 class Scaling(_Section):
     """Who does the work."""
 
-    num_workers: int = Field(1, ge=1, le=1024)
-    use_gpu: bool = False
+    num_workers: int = Field(1, ge=1, le=1024, description="that train together, each with its share of a batch")
+    use_gpu: bool = Field(False, description="one GPU for each worker")
     cpus_per_worker: float = Field(1.0, gt=0, le=256, description="cores that Ray keeps for each worker")
 
 
@@ -109,7 +111,7 @@ class Recipe(_Section):
     budget: Budget = Budget()
     answer: Answer = Answer()
     scaling: Scaling = Scaling()
-    seed: int = Field(0, ge=0, le=2**31 - 1)
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="of weights, order and augmentation")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 where the hardware computes it")
     compile: bool = Field(False, description="torch.compile: the first steps take minutes, the others are faster")
     plan: Literal["off", "auto"] = Field(

@@ -10,6 +10,7 @@ Shapes: B images, H x W pixels, P = B x H x W; a, h, b channels before, between 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -44,11 +45,9 @@ class _Bottleneck(torch.autograd.Function):
     """Takes weights in fp32 even in bf16, and sums their gradients in it."""
 
     @staticmethod
-    def forward(
-        ctx: Any, pixels: Tensor, expand: Tensor, expand_bias: Tensor, reduce: Tensor, reduce_bias: Tensor
-    ) -> Tensor:
-        ctx.save_for_backward(pixels, expand, expand_bias, reduce)
-        expand, expand_bias, reduce, reduce_bias = _cast(pixels, expand, expand_bias, reduce, reduce_bias)
+    def forward(ctx: Any, pixels: Tensor, *weights: Tensor) -> Tensor:
+        ctx.save_for_backward(pixels, *weights)
+        expand, expand_bias, reduce, reduce_bias = _cast(pixels, weights)
         reduced = pixels.new_empty(len(pixels), len(reduce))
         for rows, out in zip(_portions(pixels, expand), _portions(reduced, expand), strict=True):
             torch.addmm(reduce_bias, _middle(rows, expand, expand_bias), reduce.t(), out=out)
@@ -58,19 +57,18 @@ class _Bottleneck(torch.autograd.Function):
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
         pixels, *weights = ctx.saved_tensors
-        of_weights = [torch.zeros_like(weight) for weight in weights]
-        expand, expand_bias, reduce = _cast(pixels, *weights)
+        expand, expand_bias, reduce, _ = _cast(pixels, weights)
+        totals = [torch.zeros_like(weight) for weight in weights]
         gradient, of_pixels = gradient.contiguous(), torch.empty_like(pixels)
-        parts = (_portions(values, expand) for values in (pixels, gradient, of_pixels))
-        for rows, of_rows, out in zip(*parts, strict=True):
+        portions = (_portions(values, expand) for values in (pixels, gradient, of_pixels))
+        for rows, of_rows, out in zip(*portions, strict=True):
             middle = _middle(rows, expand, expand_bias)
             of_middle = torch.ops.aten.threshold_backward(of_rows @ reduce, middle, 0)
-            for total, part in zip(
-                of_weights, (of_middle.t() @ rows, of_middle.sum(0), of_rows.t() @ middle), strict=True
-            ):
-                total += part
             torch.mm(of_middle, expand, out=out)
-        return of_pixels, *of_weights, gradient.sum(0, dtype=expand_bias.dtype)
+            parts = (of_middle.t() @ rows, of_middle.sum(0), of_rows.t() @ middle, of_rows.sum(0))
+            for total, part in zip(totals, parts, strict=True):
+                total += part
+        return of_pixels, *totals
 
 
 def _middle(pixels: Tensor, expand: Tensor, expand_bias: Tensor) -> Tensor:
@@ -83,5 +81,5 @@ def _portions(values: Tensor, expand: Tensor) -> tuple[Tensor, ...]:
     return values.split(rows)  # type: ignore[no-untyped-call,no-any-return]
 
 
-def _cast(like: Tensor, *weights: Tensor) -> list[Tensor]:
+def _cast(like: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
     return [weight.to(like.dtype) for weight in weights]

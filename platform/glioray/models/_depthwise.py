@@ -61,7 +61,7 @@ class _Depthwise(torch.autograd.Function):
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         of_image = _convolve(gradient, weight.flip(2, 3).to(gradient.dtype)) if ctx.needs_input_grad[0] else None
         of_kernels = _of_kernels(image, gradient, weight) if ctx.needs_input_grad[1] else None
-        return of_image, of_kernels, gradient.sum((0, 2, 3), dtype=weight.dtype)
+        return of_image, of_kernels, gradient.sum((2, 3)).sum(0, dtype=weight.dtype)
 
 
 def _of_kernels(image: Tensor, gradient: Tensor, weight: Tensor) -> Tensor:

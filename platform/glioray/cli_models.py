@@ -1,0 +1,109 @@
+"""The verbs of models: models, settings, ensemble, publish. Registered by `glioray.cli`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from glioray.cli_data import Json
+
+Registry = Annotated[str, typer.Option(help="folder or fsspec address of the published models")]
+
+
+def models(registry: Registry = "registry", as_json: Json = False) -> None:
+    """Lists the architectures, and what the registry holds."""
+    from glioray import terminal
+    from glioray.models import _contract as architectures
+    from glioray.registry.card import headline
+    from glioray.registry.store import Store
+
+    store = Store(registry)
+    rows = []
+    for name in store.names():
+        for version in store.versions(name):
+            published, bundle = store.load(f"{name}@{version}")
+            score = headline(bundle.config)
+            rows.append((str(published), ", ".join(published.aliases), bundle.config.architecture, score))
+    kinds = [(name, architectures.load(name).Config.task, architectures.title(name)) for name in architectures.names()]
+    if as_json:
+        typer.echo(json.dumps({"architectures": [kind[0] for kind in kinds], "published": [row[0] for row in rows]}))
+        return
+    terminal.table("Architectures", ("name", "task", "what it is"), kinds)
+    terminal.table(f"\nPublished in {registry}", ("model", "aliases", "architecture", "score"), rows)
+
+
+def settings(
+    model: Annotated[str, typer.Argument(help="name of an architecture; `glioray models` lists them")],
+    as_json: Json = False,
+) -> None:
+    """Lists every setting of a recipe with this architecture: its path, its default, and what it does."""
+    from glioray import terminal
+    from glioray.options import settings_of
+
+    found = settings_of(model)
+    if as_json:
+        typer.echo(json.dumps([vars(setting) for setting in found], default=str))
+        return
+    rows = [(setting.path, setting.default, setting.text) for setting in found]
+    terminal.table(f"A recipe with {model}", ("setting", "default", "what it does"), rows)
+
+
+def ensemble(
+    bundles: Annotated[list[str], typer.Argument(help="two or more: runs, bundles, or NAME@VERSION of the registry")],
+    out: Annotated[Path, typer.Option(help="folder of the new model, which is like a run's")],
+    flips: Annotated[
+        Literal["none", "horizontal", "both"] | None,
+        typer.Option(help="mirrored copies that the answer is averaged over; default: as the members do"),
+    ] = None,
+    smallest_part_px: Annotated[
+        int | None, typer.Option(min=0, help="parts of a mask below this are removed; default: the members' smallest")
+    ] = None,
+    registry: Registry = "registry",
+    as_json: Json = False,
+) -> None:
+    """Between 4 and 5. Models of several folds, seeds or architectures to one whose answer is the mean of theirs."""
+    from glioray import terminal
+    from glioray.registry.card import answering, seed_text
+    from glioray.registry.ensemble import Named, average, save_average
+    from glioray.registry.locate import locate
+
+    together = average([Named(name, locate(name, registry).bundle) for name in bundles], flips, smallest_part_px)
+    is_new = save_average(together, out)
+    config = together.config
+    facts: dict[str, Any] = {
+        "ensemble": terminal.relative(out),
+        "is": f"{config.architecture}, {seed_text(config.seed)}",
+        "answering": "; ".join(answering(config)),
+        "learned_from": f"{len(config.learned_from)} scans",
+        **({"leak": config.leak} if config.leak else {}),
+        "scores": "none: the members' own say nothing of their average",
+    }
+    title = "Averaged" if is_new else "Complete before: nothing was done"
+    terminal.close(as_json, title, facts, f"glioray evaluate {terminal.relative(out)}")
+
+
+def publish(
+    run: Annotated[Path, typer.Argument(help="a run's folder, or a bundle's")],
+    name: Annotated[str, typer.Argument(help="of the model in the registry")],
+    alias: Annotated[list[str] | None, typer.Option(help="besides `latest`")] = None,
+    registry: Registry = "registry",
+    as_json: Json = False,
+) -> None:
+    """Step 5. A trained model to the next version of a name, all at once or not at all."""
+    from glioray import terminal
+    from glioray.registry.locate import locate
+    from glioray.registry.store import LATEST, Store
+
+    found = locate(str(run), registry)
+    published = Store(registry).publish(found.folder, name, (LATEST, *(alias or ())))
+    facts = {
+        "name": published.name,
+        "version": published.version,
+        "aliases": ", ".join(published.aliases),
+        "registry": registry,
+        "scores": len(found.bundle.config.scores) or "none: run `glioray evaluate` before publishing",
+    }
+    terminal.close(as_json, "Published", facts, f"glioray serve --registry {registry}")
