@@ -35,9 +35,6 @@ from glioray.models._contract import num_parameters
 
 EXTRAS = ("timm_classifier", "timm_unet")
 CLOCKS = {"wall": time.perf_counter, "core": time.process_time}
-# Large pages for large tensors, as torch's guide to its performance asks for: without them every step of training pays
-# for fresh memory, page by page.
-OUR_ENVIRONMENT = {"THP_MEM_ALLOC_ENABLE": "1"}
 
 
 def main() -> None:
@@ -48,13 +45,17 @@ def main() -> None:
         setting = Setting(options.models[0], torch.device(options.device), CLOCKS[options.clock])
         serve_way(options.way, setting, options.seconds)
         return
-    found = {name: measure(name, options) for name in options.models}
+    found = {}
+    if not options.json:
+        print_head(options)
+    for name in options.models:
+        found[name] = measure(name, options)
+        if not options.json:
+            print_row(name, found[name])
     profiles = profile_block() if options.profile else {}
     if options.json:
         print(json.dumps({**found, **({"profile": profiles} if profiles else {})}))
-        return
-    print_table(found, options)
-    if profiles:
+    elif profiles:
         print()
         print_profile(profiles)
 
@@ -94,8 +95,7 @@ class Worker:
     def __init__(self, way: str, model: str, options: argparse.Namespace) -> None:
         command = [sys.executable, __file__, "--way", way, "--models", model, "--device", options.device]
         command += ["--seconds", str(options.seconds), "--threads", str(options.threads), "--clock", options.clock]
-        ours = OUR_ENVIRONMENT if way in ("ours", "compiled") else {}
-        environment = {**os.environ, **ours, "OMP_NUM_THREADS": str(options.threads)}
+        environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
 
@@ -143,27 +143,30 @@ def summary(
     return found
 
 
-def print_table(found: dict[str, dict[str, Any]], options: argparse.Namespace) -> None:
+def print_head(options: argparse.Namespace) -> None:
     where = torch.cuda.get_device_name() if options.device == "cuda" else f"{options.threads} threads"
     print(
         f"images/s: earlier, earlier in bf16 with channels last, ours ({where}, medians of {options.rounds} rounds)\n"
     )
     head = f"{'':<16}{'train':>9}{'bf16':>9}{'ours':>9}{'ratio':>7}{'/bf16':>7}"
-    print(f"{head}{'answer':>10}{'bf16':>9}{'ours':>9}{'ratio':>7}{'peak MB':>10}{'ours':>8}{'of peak':>9}")
-    for name, figures in found.items():
-        train, answer = figures["train_images_per_s"], figures["answer_images_per_s"]
-        row = f"{name:<16}{train['plain']:>9.2f}{train['plain_bf16']:>9.2f}{train['ours']:>9.2f}"
-        row += f"{figures['train_ratio']:>7.2f}{figures['train_ratio_over_bf16']:>7.2f}{answer['plain']:>10.1f}"
-        row += f"{answer['plain_bf16']:>9.1f}{answer['ours']:>9.1f}{figures['answer_ratio']:>7.2f}"
-        row += f"{figures['peak_mb']['plain']:>10,.0f}{figures['peak_mb']['ours']:>8,.0f}"
-        print(f"{row}{figures['bf16_peak_share']:>9.1%}")
-    for name, figures in found.items():
-        if "compile_s" in figures:
-            after = figures["compile_pays_after_images"]
-            pays = f"pays after {after:,.0f} images" if after else "does not pay"
-            print(
-                f"{name}: compiled {figures['compiled_train_ratio']:.2f} x ours, {figures['compile_s']:.0f} s, {pays}"
-            )
+    head += f"{'answer':>10}{'bf16':>9}{'ours':>9}{'ratio':>7}{'peak MB':>10}{'bf16':>8}{'ours':>8}{'of peak':>9}"
+    print(head, flush=True)
+
+
+def print_row(name: str, figures: dict[str, Any]) -> None:
+    train, answer, peak_mb = (figures[key] for key in ("train_images_per_s", "answer_images_per_s", "peak_mb"))
+    row = f"{name:<16}{train['plain']:>9.2f}{train['plain_bf16']:>9.2f}{train['ours']:>9.2f}"
+    row += f"{figures['train_ratio']:>7.2f}{figures['train_ratio_over_bf16']:>7.2f}{answer['plain']:>10.1f}"
+    row += f"{answer['plain_bf16']:>9.1f}{answer['ours']:>9.1f}{figures['answer_ratio']:>7.2f}"
+    row += f"{peak_mb['plain']:>10,.0f}{peak_mb['plain_bf16']:>8,.0f}{peak_mb['ours']:>8,.0f}"
+    print(f"{row}{figures['bf16_peak_share']:>9.1%}", flush=True)
+    if "compile_s" in figures:
+        after = figures["compile_pays_after_images"]
+        pays = f"pays after {after:,.0f} images" if after else "does not pay"
+        print(
+            f"  compiled: {figures['compiled_train_ratio']:.2f} x ours, {figures['compile_s']:.0f} s, {pays}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -76,6 +76,39 @@ def test_a_check_across_the_settings_of_a_section_names_the_section():
     assert text.startswith("x.yaml: loss: bce_weight and dice_weight are both 0")
 
 
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ({"class_weights": [1.0, 2.0]}, "class_weights are of cross-entropy and focal loss"),
+        ({"foreground_weight": 2.0}, "foreground_weight 2.0 is of the cross-entropy, bce_weight is 0"),
+    ],
+)
+def test_weights_of_a_loss_that_is_off_are_refused(loss, expected):
+    assert f"x.yaml: loss: {expected}" in refusal({**UNET, "loss": {"bce_weight": 0, **loss}})
+
+
+@pytest.mark.parametrize(
+    ("sizes_px", "expected"),
+    [
+        (4, "answer.smallest_part_px: 4 is refused: a list, as [4, 16]"),
+        ([4, 1], "answer.smallest_part_px.1: 1 is refused: input should be greater than or equal to 2"),
+        ([10**6], "answer.smallest_part_px.0: 1000000 is refused: input should be less than or equal to 100000"),
+    ],
+)
+def test_sizes_of_parts_are_a_list_within_bounds(sizes_px, expected):
+    assert expected in refusal({**UNET, "answer": {"smallest_part_px": sizes_px}})
+
+
+def test_another_network_of_monai_starts_from_its_own_arguments():
+    model = {"name": "monai_net", "arguments": {"num_res_units": 2}}
+    recipe = Recipe.from_values({**UNET, "model": model})
+
+    other = recipe.with_values("model.network", "SegResNet").with_values("model.arguments", {"init_filters": 8})
+
+    assert other.model.arguments == {"init_filters": 8}
+    assert recipe.with_values("model.network", "UNet") == recipe
+
+
 def test_filters_of_zero_are_refused():
     text = refusal({**UNET, "model": {"name": "classic_unet", "base_filters": 0}})
 

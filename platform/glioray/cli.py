@@ -106,7 +106,10 @@ def evaluate(
     data: Annotated[Path | None, typer.Option(help="prepared folder; default: what it was trained on")] = None,
     side: Annotated[Literal["train", "val", "test"], typer.Option(help="test: once, at the end")] = "test",
     out: Annotated[
-        Path | None, typer.Option(help="folder of the report; default: evaluation/ in the run, of several evaluations/")
+        Path | None,
+        typer.Option(
+            help="folder of the report; default: evaluation/ in the run (of val evaluation-val/), several: evaluations/"
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, or cuda")] = "cpu",
     registry: Registry = "registry",

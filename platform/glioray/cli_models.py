@@ -82,7 +82,12 @@ def ensemble(
         "scores": "none: the members' own say nothing of their average",
     }
     title = "Averaged" if is_new else "Complete before: nothing was done"
-    terminal.close(as_json, title, facts, f"glioray evaluate {terminal.relative(out)}")
+    # Folds have seen every patient between them: an evaluation on their data would be leaky.
+    has_folds = len({recipe["data"].get("fold") for recipe in config.recipes}) > 1
+    folder = terminal.relative(out)
+    terminal.close(
+        as_json, title, facts, f"glioray publish {folder} NAME" if has_folds else f"glioray evaluate {folder}"
+    )
 
 
 def publish(

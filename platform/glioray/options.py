@@ -16,6 +16,7 @@ from glioray.recipe import Recipe, read_recipe
 from glioray.tasks import _contract as tasks
 
 Settings = TypeVar("Settings", bound=BaseModel)
+RESETTING = ("model.name", "model.network")  # each puts the settings below it back to their defaults
 
 
 def chosen_recipe(path: Path, settings: Sequence[str]) -> Recipe:
@@ -25,7 +26,8 @@ def chosen_recipe(path: Path, settings: Sequence[str]) -> Recipe:
         RecipeError: the file or a setting is wrong.
     """
     recipe = Recipe.from_yaml(path)
-    for name, value in values_of(settings, "--set").items():
+    values = values_of(settings, "--set")
+    for name, value in sorted(values.items(), key=lambda item: (item[0] not in RESETTING, item[0] != RESETTING[0])):
         recipe = recipe.with_values(name, value)
     return recipe
 

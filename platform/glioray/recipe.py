@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from glioray.data.augmentation import Augmentation
 from glioray.data.records import TaskName
@@ -85,9 +85,16 @@ class Answer(_Section):
     flips: Literal["none", "horizontal", "both"] = Field(
         "none", description="mirrored copies that the answer is averaged over; both: left-right, up-down, and both"
     )
-    smallest_part_px: tuple[int, ...] = Field(
+    smallest_part_px: tuple[Annotated[int, Field(ge=2, le=100_000)], ...] = Field(
         (), max_length=16, description="sizes below which a part of a mask is removed; validation chooses one, or none"
     )
+
+    @field_validator("smallest_part_px", mode="before")
+    @classmethod
+    def _is_list(cls, sizes_px: Any) -> Any:
+        if not isinstance(sizes_px, list | tuple):
+            raise ValueError("a list, as [4, 16]")
+        return sizes_px
 
 
 class Scaling(_Section):
@@ -191,6 +198,8 @@ class Recipe(_Section):
         if path == "model.name" and value != self.model.name:
             values["model"] = {}  # another architecture has other settings: start from its defaults
             place = values["model"]
+        if path == "model.network" and value != place[last]:
+            place["arguments"] = {}  # those of another class: start from its defaults
         place[last] = value
         return type(self).from_values(values, f"--set {path}={value}")
 

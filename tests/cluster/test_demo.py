@@ -19,7 +19,7 @@ def test_the_demo_ends_with_a_page_and_answers_equal_to_the_evaluation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = PhantomSettings(num_patients=32, image_size=96, num_slices=8, slices_per_patient=2)
-    short = {"budget.epochs": 1, "budget.batch_size": 8}
+    short = {"schedule.warmup_epochs": 0, "budget.epochs": 1, "budget.batch_size": 8}
     tasks = tuple(replace(task, settings={**task.settings, **short}) for task in demo.TASKS)
     monkeypatch.setattr(demo, "PHANTOM", small)
     monkeypatch.setattr(demo, "TASKS", tasks)

@@ -5,6 +5,7 @@ import torch
 
 from glioray.data import augmentation
 from glioray.data.augmentation import Augmentation, augment
+from glioray.errors import RecipeError
 
 STRENGTHS = (
     "horizontal_flip", "vertical_flip", "rotation_degrees", "scale", "shift", "elastic", "brightness", "contrast",
@@ -48,19 +49,40 @@ def test_all_zero_changes_nothing(batch: dict[str, torch.Tensor]) -> None:
 
 
 @pytest.mark.parametrize("name", STRENGTHS)
-def test_no_strength_but_zero_is_off(name: str) -> None:
-    assert only().is_off
-    assert not only(**{name: 0.1}).is_off
+def test_every_strength_but_zero_changes_images_or_mixes_them(name: str) -> None:
+    assert not only().changes_images
+    assert not only().is_mixing
+    settings = only(**{name: 0.1})
+    assert settings.is_mixing == (name in ("mixup", "cutmix"))
+    assert settings.changes_images != settings.is_mixing
 
 
-def test_what_never_happens_is_off() -> None:
+def test_what_never_happens_changes_nothing() -> None:
     never = {name: 0.0 for name in Augmentation.model_fields if name.endswith("_probability")}
     strong = {"rotation_degrees": 10, "elastic": 0.1, "gamma": 1, "noise": 0.1, "blur_px": 1, "mixup": 1}
-    assert only(**never, **strong).is_off
+    settings = only(**never, **strong)
+    assert not settings.changes_images
+    assert not settings.is_mixing
 
 
-def test_a_channel_to_fill_from_alone_is_off() -> None:
-    assert only(fill_channel=1).is_off
+def test_the_channel_to_fill_from_is_found_by_its_name() -> None:
+    settings = Augmentation(fill=0.2, fill_channel="flair")
+    places = [settings.fill_place(channels) for channels in (("pre", "flair", "post"), ("t1", "t1ce", "t2", "flair"))]
+    assert places == [1, 3]
+    assert Augmentation(fill_channel="flair").fill_place(("t1",)) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "expected"),
+    [
+        ("flai", ("t1", "flair"), r"not 'flai'; did you mean 'flair'\?"),
+        (None, ("t1", "flair"), "not None; there is: flair, t1"),
+        ("t1", ("t1",), "the data have no other channel than 't1' to replace: set it to 0"),
+    ],
+)
+def test_a_channel_that_cannot_stand_in_is_refused(name: str | None, channels: tuple[str, ...], expected: str) -> None:
+    with pytest.raises(RecipeError, match=expected):
+        Augmentation(fill=0.5, fill_channel=name).fill_place(channels)
 
 
 @pytest.mark.parametrize(("name", "dimension"), [("horizontal_flip", -1), ("vertical_flip", -2)])
@@ -115,7 +137,7 @@ def test_gray_levels_change_and_the_mask_does_not(batch: dict[str, torch.Tensor]
 
 def test_a_filled_channel_is_the_one_that_stands_in(batch: dict[str, torch.Tensor]) -> None:
     two = {**batch, "image": torch.stack([batch["image"][:, 0], 255 - batch["image"][:, 1]], dim=1)}
-    changed = augment(two, only(fill=1, fill_channel=1))
+    changed = augment(two, only(fill=1), fill_place=1)
     assert torch.equal(changed["image"], two["image"][:, 1:].expand(-1, 2, -1, -1))
     assert torch.equal(changed["mask"], batch["mask"])
 

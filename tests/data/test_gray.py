@@ -21,6 +21,11 @@ def test_a_blur_is_that_of_torchvision(pixels: torch.Tensor) -> None:
     assert torch.allclose(ours, torch.stack(theirs), atol=0.01)
 
 
+def test_a_blur_wider_than_the_image_is_cut_to_it() -> None:
+    small = torch.full((1, 1, 4, 6), 100.0)
+    assert torch.allclose(blurred(small, torch.tensor([2.0]), radius_px=6), small)
+
+
 def test_gamma_is_that_of_torchvision(pixels: torch.Tensor) -> None:
     theirs = [255 * v2.functional.adjust_gamma(image / 255, g) for image, g in zip(pixels, (0.7, 1.5), strict=True)]
     assert torch.allclose(gamma_corrected(pixels, torch.tensor([0.7, 1.5])), torch.stack(theirs), atol=0.01)

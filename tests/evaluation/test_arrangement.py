@@ -53,7 +53,7 @@ def test_seeds_of_one_split_are_put_side_by_side(make_classification, run):
     arranged = arrange([run(data, None, seed) for seed in (4, 1)], data, "test")
 
     assert names(arranged) == {4: ["runNones4"], 1: ["runNones1"]}
-    assert arranged.folder_name.startswith("custom_cnn-2-seeds-")
+    assert arranged.folder_name.startswith("custom_cnn-seeds-1-4-")
 
 
 def test_all_folds_of_several_seeds_are_folds_for_each_seed(folds, run):
@@ -140,3 +140,29 @@ def test_an_average_over_folds_is_refused(folds, run):
 
     with pytest.raises(GliorayError, match="run0s0: an average over 2 folds has learned from every patient"):
         arrange([with_config(one, members=members), with_config(other, members=members)], folds, "test")
+
+
+def test_a_folder_has_another_name_for_other_seeds_another_side_and_other_data(make_classification, run):
+    data, other = (
+        make_classification([0, 1, 2], name=name, size_px=size).folder for name, size in (("a", 16), ("b", 32))
+    )
+    one, two, three = (run(data, None, seed) for seed in (0, 1, 2))
+    arranged = [
+        arrange([one, two], data, "test"),
+        arrange([one, three], data, "test"),
+        arrange([one, two], data, "val"),
+        arrange([one, two], other, "test"),
+    ]
+
+    assert len({each.folder_name for each in arranged}) == 4
+
+
+def test_an_average_and_a_single_model_are_told_apart(make_classification, run):
+    data = make_classification([0, 1, 2]).folder
+    one, other = run(data, None, 0), run(data, None, 1)
+    members = tuple(
+        Member(**{name: getattr(entry.config, name) for name in Member.model_fields}) for entry in (one, other)
+    )
+
+    with pytest.raises(ModelError, match="one is an average of 2, the other a single model"):
+        arrange([with_config(one, members=members), other], data, "test")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from glioray.evaluation.classification import Answers, counts_by_unit
+from glioray.evaluation.classification import Answers, counts_by_unit, units_by_figure
 from glioray.tasks.classification import Classification
 
 TASK = Classification(("a", "b"))
@@ -32,3 +32,11 @@ def test_an_answer_is_its_most_probable_class():
     assert ANSWERS.predicted.tolist() == [0, 1, 1, 0]
     assert ANSWERS.is_right.tolist() == [True, False, True, False]
     assert ANSWERS.confidence.tolist() == pytest.approx([0.9, 0.8, 0.7, 0.6])
+
+
+def test_a_recall_is_over_the_units_of_the_class_and_a_precision_over_those_it_was_said_of():
+    confusion = torch.tensor([[[3, 1], [0, 0]], [[2, 0], [0, 0]], [[0, 0], [4, 4]]])
+
+    units = units_by_figure(Classification(("a", "b")), confusion)
+
+    assert units == {"recall/a": 2, "recall/b": 1, "precision/a": 3, "precision/b": 2}

@@ -37,7 +37,7 @@ def test_one_run_gives_its_scores_and_its_report(command, tmp_path):
 def test_several_seeds_give_a_mean_and_a_deviation(command, tmp_path):
     found = json.loads(command(1, 2)[0])
 
-    assert found["report"].startswith("evaluations/custom_cnn-2-seeds-")
+    assert found["report"].startswith("evaluations/custom_cnn-seeds-1-2-")
     assert (tmp_path / found["report"]).exists()
     assert {figure["seeds"] for figure in found["over_seeds"] if figure["name"] == "accuracy"} == {2}
 

@@ -74,3 +74,10 @@ def test_a_folder_without_an_evaluation_is_refused(tmp_path, content):
 
     with pytest.raises(DataError, match=r"metrics\.json: not an evaluation of glioray"):
         Evaluation.load(tmp_path)
+
+
+def test_one_fold_of_an_average_over_folds_is_its_own_data_and_not_its_own_split(evaluation):
+    found = evaluation.model_copy(update={"data_fingerprint": "aaa", "trained_on_fingerprint": "bbb+aaa"})
+
+    assert found.is_own_data
+    assert not found.is_own_split

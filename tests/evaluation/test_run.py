@@ -49,14 +49,14 @@ def disc(size_px: int, value: int, rows: slice, columns: slice) -> np.ndarray:
 
 
 def test_a_perfect_classifier_scores_one_everywhere(make_classification, make_bundle, tmp_path, answer_with):
-    dataset = make_classification([0, 0, 1, 1, 2, 2, 0, 0])
+    dataset = make_classification([0, 0, 1, 1, 2, 2] * 2)
     answer_with(one_hot)
 
     found = evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
 
     assert {(score.value, score.low, score.high) for score in found.scores} == {(1.0, 1.0, 1.0)}
-    assert found.confusion == ((4, 0, 0), (0, 2, 0), (0, 0, 2))
-    assert (found.units, found.unit, found.rows) == (4, "groups", 8)
+    assert found.confusion == ((4, 0, 0), (0, 4, 0), (0, 0, 4))
+    assert (found.units, found.unit, found.rows) == (6, "groups", 12)
 
 
 def test_a_constant_classifier_scores_chance(make_classification, make_bundle, tmp_path, answer_with):
@@ -418,3 +418,11 @@ def test_an_answer_that_is_not_a_number_is_refused(make_classification, make_bun
 
     with pytest.raises(ModelError, match=r"'test/0.png' or an image after it is not a number"):
         evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
+
+
+def test_folds_are_refused_for_a_model_that_was_trained_without(make_classification, make_bundle, tmp_path):
+    bundle = make_bundle(make_classification([0, 1, 2], size_px=80))
+    folds = make_classification([0, 1, 2], name="folds", size_px=80, folds=3).folder
+
+    with pytest.raises(DataError, match="these data are 3 folds; the model was trained without"):
+        evaluate(bundle, folds, tmp_path / "out")

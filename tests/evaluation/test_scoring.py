@@ -112,3 +112,13 @@ def test_a_score_says_how_many_patients_have_it():
     scores = scored(task, pixels)
 
     assert (of(scores, "dice/a").units, of(scores, "dice/b").units, of(scores, "median_dice/b").units) == (3, 1, 1)
+
+
+def test_a_figure_of_one_patient_has_no_interval_however_many_others_there_are():
+    task = Segmentation({"a": 1, "b": 2}, {}, num_patients=3)
+    pixels = torch.tensor([[[5, 1, 0], [0, 0, 0]], [[5, 0, 2], [1, 1, 0]], [[5, 0, 0], [0, 0, 0]]]).double()
+
+    scores = scored(task, pixels)
+
+    assert (of(scores, "dice/b").low, of(scores, "dice/b").high) == (None, None)
+    assert of(scores, "dice/a").low is not None

@@ -66,3 +66,18 @@ def test_what_is_saved_holds_every_evaluation(found, tmp_path):
     saved = json.loads((tmp_path / FILE_NAME).read_text())
     assert [one["seed"] for one in saved["evaluations"]] == [3, 5]
     assert SeedReport.model_validate(saved) == found
+
+
+def test_a_row_says_how_many_seeds_and_patients_it_is_over(found):
+    table = sections(found, {"dice": "Dice", "hd95_mm": "HD95", "iou": "IoU"})[1].table
+
+    assert table.header[-2:] == ("seeds", "patients")
+    assert [row[-2:] for row in table.rows] == [("2 of 2", "9"), ("2 of 2", "9"), ("1 of 2", "9")]
+
+
+def test_what_one_seed_lacks_is_named():
+    one, other = evaluation(1, dice=0.5), evaluation(2, dice=0.6)
+
+    lacking = SeedReport.of([one, other.model_copy(update={"undefined": ("iou",)})])
+
+    assert lacking.undefined == ("iou",)

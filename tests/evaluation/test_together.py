@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,13 @@ import pytest
 import torch
 
 from glioray.data.prepared import PreparedDataset
-from glioray.errors import DataError
+from glioray.errors import DataError, RecipeError
 from glioray.evaluation.arrangement import Entry
 from glioray.evaluation.result import Evaluation
 from glioray.evaluation.seeds import SeedReport
 from glioray.evaluation.together import evaluate_runs
 from glioray.registry.bundle import ModelBundle
+from glioray.registry.ensemble import Named, average
 from glioray.registry.locate import Located
 
 
@@ -175,3 +177,33 @@ def test_nothing_is_predicted_where_a_folder_is_in_the_way(folds, run, tmp_path)
     with pytest.raises(DataError, match=r"holds 'thesis.tex'"):
         evaluate_runs(runs, folds, tmp_path / "all", "test", nothing)
     assert not (tmp_path / "run-0-0" / "evaluation").exists()
+
+
+def test_the_validation_side_leaves_the_report_of_the_test_side(folds, run, answer_with, tmp_path):
+    answer_with(unlike_masks)
+    tested = evaluate_runs([run(folds, 0)], folds, None, "test", nothing)
+
+    found = evaluate_runs([run(folds, 0)], folds, None, "val", nothing)
+
+    assert found.page == tmp_path / "run-0-0" / "evaluation-val" / "report.html"
+    assert Evaluation.load(tmp_path / "run-0-0" / "evaluation") == tested.evaluations[0]
+
+
+def test_the_page_of_an_average_over_folds_says_leaky_and_not_other_data(folds, run, answer_with, tmp_path):
+    answer_with(unlike_masks)
+    runs = [run(folds, fold, seed=fold) for fold in (0, 1)]
+    first, second = (one.found.bundle for one in runs)
+    unlike = replace(second, weights={key: tensor + 1 for key, tensor in second.weights.items()})
+    average_of_both = average([Named("one", first), Named("other", unlike)])
+    entry = Entry("both", Located(average_of_both, None, tmp_path / "both"))
+
+    found = evaluate_runs([entry], folds, None, "test", nothing)
+
+    text = found.page.read_text()
+    assert "leaky: it was trained on" in text
+    assert "ther data than" not in text
+
+
+def test_a_missing_device_is_said_before_anything_else(folds, run):
+    with pytest.raises(RecipeError, match="not a device"):
+        evaluate_runs([run(folds, 0)], folds, None, "test", nothing, "cudda")

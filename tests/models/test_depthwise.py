@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from glioray.models import _depthwise
 from glioray.models._depthwise import DepthwiseConv2d
 
-pytestmark = pytest.mark.skipif(not _depthwise.is_faster_on(torch.device("cpu")), reason="this CPU takes torch's own")
+pytestmark = pytest.mark.skipif(not _depthwise.compiles_any_size(), reason="this CPU takes torch's own")
 
 
 def gradients(layer: nn.Module, image: Tensor, is_bf16: bool = False) -> list[Tensor]:
@@ -70,16 +70,17 @@ def test_what_does_not_learn_gets_no_gradient():
     assert layer.bias.grad is not None
 
 
-def test_its_gradients_are_not_asked_of_torch(monkeypatch):
-    layer = DepthwiseConv2d(4, 7)
-    output = layer(torch.randn(1, 4, 8, 8))
-
-    assert "_Depthwise" in type(output.grad_fn).__name__
-    monkeypatch.setattr(_depthwise, "is_faster_on", lambda device: False)
-    assert "Convolution" in type(layer(torch.randn(1, 4, 8, 8)).grad_fn).__name__
+def way_of(layer: nn.Module) -> str:
+    return type(layer(torch.randn(1, 4, 8, 8)).grad_fn).__name__
 
 
-def test_a_gpu_and_an_unknown_cpu_take_torchs_own(monkeypatch):
-    assert not _depthwise.is_faster_on(torch.device("cuda"))
+def test_an_unknown_cpu_takes_torchs_own_gradients(monkeypatch):
+    assert way_of(DepthwiseConv2d(4, 7)) == "_DepthwiseBackward"
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "SVE256")
-    assert not _depthwise.is_faster_on(torch.device("cpu"))
+    assert way_of(DepthwiseConv2d(4, 7)) == "ConvolutionBackward0"
+
+
+def test_a_device_other_than_a_cpu_takes_torchs_own():
+    output = DepthwiseConv2d(4, 7).to("meta")(torch.randn(1, 4, 8, 8, device="meta"))
+
+    assert type(output.grad_fn).__name__ == "ConvolutionBackward0"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import nn
 
 from glioray.data.records import Signature
@@ -72,3 +73,16 @@ def test_a_parameter_outside_of_all_parts_is_in_the_first_layer():
     model.register_parameter("position", nn.Parameter(model[0].weight.detach().clone()))
 
     assert layers(model)[0] == ["position"]
+
+
+@pytest.mark.parametrize("name", ["attention_unet", "classic_unet"])
+def test_the_layers_of_a_unet_are_in_the_order_in_which_the_image_passes_them(name):
+    model = models.build(models.load(name).Config(base_filters=2), Signature(1, 3, 32)).eval()
+    parts = [parameters[0].rsplit(".", len(parameters[0].split(".")) - 2)[0] for parameters in layers(model)[:-1]]
+    passed: list[str] = []
+    for part in parts:
+        model.get_submodule(part).register_forward_pre_hook(lambda *_, part=part: passed.append(part))
+
+    model(torch.zeros(1, 1, 32, 32))
+
+    assert parts == passed

@@ -84,3 +84,29 @@ def test_a_block_has_two_halves_that_meet_in_the_middle():
 
     assert num_parameters(first) == 3 * 50 + 2 * 3 + 3 * 32 + 32 + 32 * 8 + 8
     assert (second.depthwise.in_channels, second.reduce.out_channels) == (8, 2)
+
+
+@pytest.mark.parametrize("is_bf16", [False, True])
+def test_the_compiler_takes_it_whole_and_computes_the_same(is_bf16):
+    ours, _ = pair(4, 4)
+    compiled = torch.compile(ours, backend="aot_eager", fullgraph=True)
+
+    def step(block) -> list[Tensor]:
+        ours.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_bf16):
+            output = block(image(4, 16))
+        output.float().square().mean().backward()
+        return [output.detach().float(), ours.depthwise.weight.grad, ours.expand.weight.grad]
+
+    for mine, other in zip(step(compiled), step(ours), strict=True):
+        torch.testing.assert_close(mine, other, rtol=0, atol=(0.03 if is_bf16 else 1e-5) * float(other.abs().max()))
+
+
+def test_gradients_have_the_layout_of_their_weights():
+    """Else workers that train together copy each of them, and warn of it."""
+    ours, _ = pair(4, 8)
+    ours = ours.to(memory_format=torch.channels_last)
+
+    ours(image(4, 8)).sum().backward()
+
+    assert [weight.grad.stride() for weight in ours.parameters()] == [weight.stride() for weight in ours.parameters()]

@@ -60,3 +60,11 @@ def test_an_error_of_another_library_is_one_short_line():
     assert brief(ValueError("a\n  b")) == "a b"
     assert brief(AssertionError()) == "AssertionError"
     assert len(brief(ValueError("x" * 1000))) < 120
+
+
+def test_a_defect_of_the_builder_is_not_told_as_the_networks_refusal():
+    def build() -> nn.Module:
+        raise TypeError("'int' object is not subscriptable")
+
+    with pytest.raises(TypeError):
+        refusal(build, 1, 8, (1, 2))

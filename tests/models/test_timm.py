@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from torch import nn
 
 from glioray.errors import ModelError, RecipeError
-from glioray.models._timm import create, own_size, require_known
+from glioray.models._timm import create, own_size, require_known, require_whole_patches
 from glioray.recipe import Recipe
 
 
@@ -57,3 +58,14 @@ def test_dropout_and_drop_path_reach_the_network():
 def test_a_setting_that_a_network_lacks_is_named():
     with pytest.raises(ModelError, match="'convmixer_768_32' of timm has no drop_path: set model.drop_path=0"):
         create("convmixer_768_32", 1, 64, 2, drop_path=0.1)
+
+
+@pytest.mark.parametrize("patch_size", [16, (16, 16), (8, 16)])
+def test_patches_that_leave_out_pixels_are_refused_however_their_size_is_written(patch_size):
+    network = nn.Module()
+    network.patch_embed = nn.Module()
+    network.patch_embed.patch_size = patch_size
+
+    assert require_whole_patches(network, 32) is network
+    with pytest.raises(ValueError, match="patches of 16 px"):
+        require_whole_patches(network, 40)

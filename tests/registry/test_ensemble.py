@@ -239,17 +239,27 @@ def test_a_member_that_was_trained_again_makes_another_average(bundle, another, 
     save_average(average(named(bundle, member)), tmp_path / "both")
     trained_again = replace(member, weights={key: tensor + 1 for key, tensor in member.weights.items()})
 
-    assert save_average(average(named(bundle, trained_again)), tmp_path / "both")
+    with pytest.raises(BundleError, match="differs in members, weights or settings: give a new folder"):
+        save_average(average(named(bundle, trained_again)), tmp_path / "both")
 
 
-def test_another_average_takes_the_place_of_the_older_and_of_its_evaluation(bundle, another, tmp_path):
+def test_another_average_and_its_evaluation_are_never_replaced(bundle, another, tmp_path):
     save_average(average(named(bundle, another(1))), tmp_path / "both")
     (tmp_path / "both" / "evaluation").mkdir()
 
-    assert save_average(average(named(bundle, another(2))), tmp_path / "both")
+    with pytest.raises(BundleError, match=r"of classic_unet \(seed 0\), .*\(seed 1\), which .* new one, .*\(seed 2\)"):
+        save_average(average(named(bundle, another(2))), tmp_path / "both")
 
-    assert locate(str(tmp_path / "both"), "none").bundle.config.seed == (0, 2)
-    assert [path.name for path in (tmp_path / "both").iterdir()] == ["bundle"]
+    assert locate(str(tmp_path / "both"), "none").bundle.config.seed == (0, 1)
+    assert sorted(path.name for path in (tmp_path / "both").iterdir()) == ["bundle", "evaluation"]
+
+
+def test_a_classifier_has_no_parts_to_remove(bundle, another):
+    contents = bundle.config.contents.model_copy(update={"task": "classification", "classes": ("a",)})
+    members = named(*(another(seed, contents=contents) for seed in (0, 1)))
+
+    with pytest.raises(ModelError, match="runs/0: is a classifier, .* leave out --smallest-part-px"):
+        average(members, smallest_part_px=5)
 
 
 def test_a_run_is_never_overwritten(bundle, another, tmp_path):
@@ -262,12 +272,10 @@ def test_a_run_is_never_overwritten(bundle, another, tmp_path):
     assert ModelBundle.load(tmp_path / "run" / "bundle").config == bundle.config
 
 
-def test_a_failure_while_saving_leaves_the_older_average(bundle, another, tmp_path, monkeypatch):
-    save_average(average(named(bundle, another(1))), tmp_path / "both")
+def test_a_failure_while_saving_leaves_nothing(bundle, another, tmp_path, monkeypatch):
     monkeypatch.setattr("glioray.registry.bundle.render_card", lambda config: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         save_average(average(named(bundle, another(2))), tmp_path / "both")
 
-    assert locate(str(tmp_path / "both"), "none").bundle.config.seed == (0, 1)
-    assert [path.name for path in tmp_path.iterdir()] == ["both"]
+    assert list(tmp_path.iterdir()) == []

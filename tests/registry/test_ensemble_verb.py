@@ -57,3 +57,14 @@ def test_what_differs_is_one_line_and_nothing_is_written(runs, monkeypatch, caps
     assert stopped.value.code == 1
     assert line.startswith("ModelError: unet@1: answer.flips is 'both'")
     assert not (tmp_path / "both").exists()
+
+
+@pytest.mark.parametrize(("fold", "verb"), [(None, "evaluate"), (1, "publish")])
+def test_folds_are_published_next_and_seeds_are_evaluated(another, monkeypatch, capsys, tmp_path, fold, verb) -> None:
+    for seed, settings in enumerate(({"data.fold": fold and 0}, {"data.fold": fold})):
+        another(seed, settings).save(tmp_path / str(seed) / "bundle")
+    monkeypatch.chdir(tmp_path)
+
+    call(monkeypatch, "ensemble", "0", "1", "--out", "both")
+
+    assert f"glioray {verb} both" in capsys.readouterr().out

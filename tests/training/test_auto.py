@@ -64,6 +64,11 @@ def test_weights_of_labels_are_not_those_of_regions(auto_recipe: Recipe) -> None
     assert taken[0] - taken[1] == {"loss.class_weights"}
 
 
+def test_a_loss_that_weighs_no_outputs_gets_no_weights(auto_recipe: Recipe) -> None:
+    recipe, _ = resolved(auto_recipe.with_values("loss.bce_weight", 0), given=())
+    assert recipe.loss.class_weights is None  # type: ignore[attr-defined]
+
+
 def test_activations_are_all_that_the_layers_give_out(unet_recipe: Recipe, volumes: PreparedDataset) -> None:
     twice = unet_recipe.with_values("model.base_filters", 4)
     one, two = activation_bytes(unet_recipe, volumes), activation_bytes(twice, volumes)

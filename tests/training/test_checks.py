@@ -6,9 +6,10 @@ import pytest
 from torch import nn
 
 from glioray.data.prepared import PreparedDataset
+from glioray.data.records import Signature
 from glioray.errors import DataError, RecipeError
 from glioray.recipe import Recipe
-from glioray.training.checks import check_network
+from glioray.training.checks import check_network, check_portion
 from glioray.training.plan import check_fit, plan_run
 
 
@@ -23,8 +24,8 @@ def test_another_image_size_is_refused_and_both_sizes_named(volumes: PreparedDat
 
 
 def test_a_channel_that_the_data_do_not_have_is_refused(volumes: PreparedDataset, unet_recipe: Recipe) -> None:
-    recipe = unet_recipe.with_values("augmentation.fill", 0.5).with_values("augmentation.fill_channel", 4)
-    with pytest.raises(RecipeError, match="channels 0 to 3: t1, t1ce, t2, flair"):
+    recipe = unet_recipe.with_values("augmentation.fill", 0.5).with_values("augmentation.fill_channel", "flare")
+    with pytest.raises(RecipeError, match=r"not 'flare'; did you mean 'flair'\?"):
         check_fit(recipe, volumes)
 
 
@@ -52,6 +53,33 @@ def test_layers_are_not_told_apart_where_there_is_one(unet_recipe: Recipe, setti
     with pytest.raises(RecipeError, match=rf"optimizer\.{setting} tells layers apart, classic_unet has a single one"):
         check_network(recipe, nn.Conv2d(1, 1, 1))
     check_network(recipe, nn.Sequential(nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"schedule.warmup_epochs": 4}, "schedule.warmup_epochs is 4, budget.epochs 3: the run would end before"),
+        ({"optimizer.freeze_epochs": 4}, "optimizer.freeze_epochs is 4, budget.epochs 3: the run would end before"),
+        ({"optimizer.freeze_epochs": 1}, "optimizer.freeze_epochs holds layers .* here all begin at random"),
+        ({"model.depth": 1, "model.deep_supervision": True}, "model.depth 1 has none: raise model.depth"),
+    ],
+)
+def test_a_setting_without_effect_is_refused(
+    volumes: PreparedDataset, unet_recipe: Recipe, settings: dict[str, object], expected: str
+) -> None:
+    for path, value in settings.items():
+        unet_recipe = unet_recipe.with_values(path, value)
+    with pytest.raises(RecipeError, match=expected):
+        check_fit(unet_recipe, volumes)
+
+
+def test_one_image_at_a_time_is_refused_where_its_batch_norm_has_one_value(unet_recipe: Recipe) -> None:
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(4))
+    portions = unet_recipe.with_values("budget.accumulate", 4)
+    with pytest.raises(RecipeError, match=r"one image at a time, .* budget\.batch_size 4, .* \(budget\.accumulate\)"):
+        check_portion(portions, network, Signature(4, 3, 32))
+    check_portion(unet_recipe, network, Signature(4, 3, 32))
+    check_portion(portions, nn.BatchNorm2d(4), Signature(4, 3, 32))
 
 
 def test_a_missing_compiler_is_known_before_the_start(

@@ -11,6 +11,8 @@ from glioray.errors import DataError
 from glioray.recipe import Recipe
 from glioray.training.plan import plan_run
 
+TIMM = {"task": "segmentation", "loss": {}, "budget": {"batch_size": 4}}
+
 
 @pytest.fixture(scope="module")
 def folds(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
@@ -24,6 +26,22 @@ def test_a_fold_is_trained_on_as_a_split(folds: PreparedDataset, unet_recipe: Re
     tested = [plan.data.patients("test") for plan in plans]
     assert sorted(sum(tested, ())) == sorted(folds.split.patients)
     assert len({plan.folder for plan in plans}) == 3
+
+
+def test_weights_are_found_from_another_folder_and_are_the_same_run(
+    volumes: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def recipe(weights: Path) -> Recipe:
+        model = {"name": "timm_unet", "architecture": "resnet18", "weights": str(weights)}
+        return Recipe.from_values({**TIMM, "data": {"path": str(volumes.folder)}, "model": model})
+
+    monkeypatch.setattr("glioray.models._contract.require_weights", lambda config: None)
+    monkeypatch.chdir(tmp_path)
+    plans = [plan_run(recipe(weights), Path("runs")) for weights in (Path("w.safetensors"), tmp_path / "w.safetensors")]
+    assert plans[0].folder == plans[1].folder
+    saved = Recipe.from_yaml(plans[0].folder / "recipe.yaml")
+    assert saved == plans[0].recipe
+    assert saved.values()["model"]["weights"] == str(tmp_path / "w.safetensors")
 
 
 def test_folds_without_a_choice_are_refused(folds: PreparedDataset, unet_recipe: Recipe, tmp_path: Path) -> None:

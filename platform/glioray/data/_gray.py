@@ -24,7 +24,11 @@ def filled(images: Tensor, is_filled: Tensor, channel: int) -> Tensor:
 
 
 def blurred(pixels: Tensor, sigma_px: Tensor, radius_px: int) -> Tensor:
-    """Convolved with a Gaussian of the standard deviation (B,), mirrored at the border."""
+    """Convolved with a Gaussian of the standard deviation (B,), mirrored at the border.
+
+    The radius is cut to what can be mirrored: a pixel less than the shorter side.
+    """
+    radius_px = min(radius_px, min(pixels.shape[-2:]) - 1)
     distance = torch.arange(-radius_px, radius_px + 1, device=pixels.device)
     kernels = (-0.5 * (distance / sigma_px[:, None]) ** 2).softmax(dim=1)
     kernels = kernels.repeat_interleave(pixels.shape[1], dim=0)[:, None, None]

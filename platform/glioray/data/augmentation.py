@@ -13,7 +13,7 @@ Shapes: B images, C channels, H x W pixels.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from glioray.data import _geometry as geometry
 from glioray.data import _gray as gray
+from glioray.errors import RecipeError, did_you_mean
 
 import glioray._torchvision  # noqa: F401  isort: skip  # before torchvision
 from torchvision.transforms.v2 import functional as v2
@@ -65,7 +66,7 @@ class Augmentation(BaseModel):
     fill: float = Field(
         0.0, ge=0, le=1, description="probability that a channel is replaced, as data sets do with a missing sequence"
     )
-    fill_channel: int = Field(0, ge=0, le=63, description="place of the channel that stands in for the others")
+    fill_channel: str | None = Field(None, description="fill: name of the channel that stands in for the others")
     cut_out: float = Field(
         0.0, ge=0, le=1, description="probability of a black box in the image, not in its mask (Zhong, 1708.04896)"
     )
@@ -77,11 +78,6 @@ class Augmentation(BaseModel):
         0.0, ge=0, le=10, description="alpha of the area of another image that is put in (Yun 2019, 1905.04899)"
     )
     mix_probability: float = Field(1.0, ge=0, le=1, description="that a batch is mixed; by mixup or cutmix, evenly")
-
-    @property
-    def is_off(self) -> bool:
-        """Whether nothing is changed."""
-        return not (self.changes_images or self.is_mixing)
 
     @property
     def changes_images(self) -> bool:
@@ -99,6 +95,27 @@ class Augmentation(BaseModel):
     def is_mixing(self) -> bool:
         """Whether images and their classes may be mixed with others."""
         return self.mixup + self.cutmix > 0 and self.mix_probability > 0
+
+    def fill_place(self, channels: Sequence[str]) -> int:
+        """Where the channel stands that `fill` replaces others by; 0 where it replaces none.
+
+        Raises:
+            RecipeError: there is no such channel, none is named, or there is only one.
+        """
+        if not self.fill:
+            return 0
+        if len(channels) == 1:
+            raise RecipeError(
+                f"augmentation.fill is {self.fill}, the data have no other channel than {channels[0]!r} to replace: "
+                "set it to 0"
+            )
+        if self.fill_channel is None or self.fill_channel not in channels:
+            near = did_you_mean(self.fill_channel or "", channels)
+            raise RecipeError(
+                f"augmentation.fill (0 switches it off) needs a channel of the data as augmentation.fill_channel, not "
+                f"{self.fill_channel!r}{near}"
+            )
+        return list(channels).index(self.fill_channel)
 
 
 class _Changes(NamedTuple):
@@ -123,8 +140,11 @@ class _Changes(NamedTuple):
         return geometry.Movement(self.turn_degrees, self.zoom, self.shift, self.bend)
 
 
-def augment(batch: Mapping[str, Tensor], settings: Augmentation) -> dict[str, Tensor]:
-    """The batch with each `image` (C,H,W) uint8, and its `mask` (H,W) where there is one, changed at random."""
+def augment(batch: Mapping[str, Tensor], settings: Augmentation, fill_place: int = 0) -> dict[str, Tensor]:
+    """The batch with each `image` (C,H,W) uint8, and its `mask` (H,W) where there is one, changed at random.
+
+    `fill_place` is where the channel stands that `settings.fill` replaces others by.
+    """
     if not settings.changes_images:
         return dict(batch)
     images = batch["image"]
@@ -135,6 +155,8 @@ def augment(batch: Mapping[str, Tensor], settings: Augmentation) -> dict[str, Te
     for start in range(0, len(images), size):
         rows = slice(start, start + size)
         portion = {name: pixels[rows].copy_(batch[name][rows]) for name, pixels in new.items()}
+        if (is_filled := changes.is_filled[rows]).any():
+            portion["image"].copy_(gray.filled(portion["image"], is_filled, fill_place))
         _change(portion, _Changes(*(values[rows] for values in changes)), settings, grain)
     return {**batch, **new}
 
@@ -177,8 +199,6 @@ def _change(portion: dict[str, Tensor], changes: _Changes, settings: Augmentatio
     for flip, is_flipped in zip((v2.horizontal_flip, v2.vertical_flip), changes.is_mirrored.unbind(1), strict=True):
         for pixels in portion.values():
             _replace(pixels, is_flipped, flip)
-    if changes.is_filled.any():
-        images.copy_(gray.filled(images, changes.is_filled, settings.fill_channel))
     steps = [step for step in _gray_steps(changes, settings, grain) if step[0].any()]
     if not steps and not is_moved.any():
         return

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from glioray.data.prepared import PreparedDataset
 from glioray.data.records import Side
 from glioray.errors import DataError, ModelError, RecipeError
 from glioray.evaluation.tested import open_data
@@ -56,6 +57,8 @@ class Arrangement:
     """By seed, the run of each fold in their order; one run a seed where the data have no folds."""
 
     by_seed: dict[Seed, tuple[Entry, ...]]
+    side: Side
+    data_fingerprint: str
 
     @property
     def num_folds(self) -> int:
@@ -64,13 +67,15 @@ class Arrangement:
 
     @property
     def folder_name(self) -> str:
-        """The same for the same training on the same data, whatever its seeds and folds."""
+        """The same for the same seeds of the same training on the same side of the same data, in any order."""
         config = next(iter(self.by_seed.values()))[0].config
         recipe = Recipe.from_values(config.recipe, "bundle").with_values("seed", 0).with_values("data.fold", None)
         parts = [re.sub(r"[^a-z0-9_]+", "-", config.architecture.lower())]
         parts += [f"{self.num_folds}-folds"] if self.num_folds > 1 else []
-        parts += [f"{len(self.by_seed)}-seeds"] if len(self.by_seed) > 1 else []
-        return "-".join([*parts, recipe.fingerprint, config.source_hash[:4]])
+        seeds = sorted("+".join(map(str, seed)) if isinstance(seed, tuple) else str(seed) for seed in self.by_seed)
+        parts += [f"seed{'s' if len(seeds) > 1 else ''}-{'-'.join(seeds)}"]
+        parts += [recipe.fingerprint, self.data_fingerprint[:8]]
+        return "-".join([*parts, *([] if self.side == "test" else [self.side])])
 
 
 def arrange(entries: Sequence[Entry], data: Path, side: Side) -> Arrangement:
@@ -84,15 +89,16 @@ def arrange(entries: Sequence[Entry], data: Path, side: Side) -> Arrangement:
     first = entries[0]
     for other in entries[1:]:
         _require_alike(first, other)
+    fingerprint = PreparedDataset.open(data).manifest.fingerprint
     by_place = _by_place(entries)
     seeds = list(dict.fromkeys(entry.config.seed for entry in entries))
     if len({entry.fold for entry in entries}) == 1:
         _require_same_split(entries)
-        return Arrangement({seed: (by_place[seed, first.fold],) for seed in seeds})
+        return Arrangement({seed: (by_place[seed, first.fold],) for seed in seeds}, side, fingerprint)
     _require_own_folds(entries, data, side)
     folds = range(open_data(data, first.config).manifest.settings.folds or 0)
     _require_all(by_place, folds, seeds)
-    return Arrangement({seed: tuple(by_place[seed, fold] for fold in folds) for seed in seeds})
+    return Arrangement({seed: tuple(by_place[seed, fold] for fold in folds) for seed in seeds}, side, fingerprint)
 
 
 def _require_alike(one: Entry, other: Entry) -> None:
@@ -100,6 +106,9 @@ def _require_alike(one: Entry, other: Entry) -> None:
     tasks = one.config.contents.task, other.config.contents.task
     if tasks[0] != tasks[1]:
         raise ModelError(f"{pair}: one is for {tasks[0]}, the other for {tasks[1]}; evaluate them one by one")
+    kinds = _kind(one.config), _kind(other.config)
+    if kinds[0] != kinds[1]:
+        raise ModelError(f"{pair}: one is {kinds[0]}, the other {kinds[1]}; evaluate them one by one")
     if one.config.source_hash != other.config.source_hash:
         raise ModelError(f"{pair} were trained on different data; evaluate them one by one")
     mine, others = _settings(one.config), _settings(other.config)
@@ -109,6 +118,10 @@ def _require_alike(one: Entry, other: Entry) -> None:
                 f"{pair} differ in {path}: {mine.get(path)!r} and {others.get(path)!r}. Only runs that differ in "
                 "data.fold and seed are scored together; evaluate these one by one"
             )
+
+
+def _kind(config: BundleConfig) -> str:
+    return f"an average of {len(config.members)}" if config.members else "a single model"
 
 
 def _settings(config: BundleConfig) -> dict[str, Any]:

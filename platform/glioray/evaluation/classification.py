@@ -64,7 +64,7 @@ def examine(
 ) -> Findings:
     """Scores what was predicted of the rows of a pool."""
     per_unit = counts_by_unit(task, answers, pool.unit_index, circumstances.units)
-    scores = pooled_scores(task, per_unit, circumstances)
+    scores = pooled_scores(task, per_unit, circumstances, units_by_figure(task, per_unit["confusion"]))
     confusion = per_unit["confusion"].sum(0).long().tolist()
     measures = {"recall": "recall", "precision": "precision"}
     images = {"images": [sum(row) for row in confusion]}
@@ -89,6 +89,16 @@ def counts_by_unit(task: Classification, answers: Answers, unit_index: Tensor, n
     return {
         "confusion": confusion.reshape(num_units, num_classes, num_classes).double(),
         "confidence": confidence.index_add_(0, unit_index, answers.confidence.double()),
+    }
+
+
+def units_by_figure(task: Classification, confusion: Tensor) -> dict[str, int]:
+    """Of (U,K,K): units that have the class have a recall, units that were given it as an answer have a precision."""
+    holders = {"recall": confusion.sum(2), "precision": confusion.sum(1)}
+    return {
+        f"{what}/{name}": count
+        for what, images in holders.items()
+        for name, count in zip(task.classes, (images > 0).sum(0).tolist(), strict=True)
     }
 
 

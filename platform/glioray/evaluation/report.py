@@ -34,7 +34,8 @@ def write_report(evaluation: Evaluation, findings: Findings, folder: Path) -> No
 
 def write_seed_report(found: SeedReport, folder: Path) -> None:
     """Writes the page over several seeds, as `write_report` does that of one."""
-    _write("seeds.html.j2", folder, evaluation=found.evaluations[0], found=found, sections=sections(found, HEADINGS))
+    shown = found.evaluations[0].model_copy(update={"undefined": found.undefined})
+    _write("seeds.html.j2", folder, evaluation=shown, found=found, sections=sections(found, HEADINGS))
 
 
 def _write(template: str, folder: Path, **values: object) -> None:

@@ -18,6 +18,11 @@ _HEADLINE = {
 }
 
 
+def were_trained_from(data_fingerprint: str, trained_on: str) -> bool:
+    """Whether data are among those of a training; several, of folds or members, are joined by `+`."""
+    return set(data_fingerprint.split("+")) <= set(trained_on.split("+"))
+
+
 class Evaluation(BaseModel):
     """Every figure with all that it takes to believe it."""
 
@@ -52,12 +57,17 @@ class Evaluation(BaseModel):
 
     @property
     def is_own_data(self) -> bool:
+        """Whether the model, or a member of it, was trained from these data; see `were_trained_from`."""
+        return were_trained_from(self.data_fingerprint, self.trained_on_fingerprint)
+
+    @property
+    def is_own_split(self) -> bool:
         """Whether the data are the very ones whose train side the model learned from."""
         return self.data_fingerprint == self.trained_on_fingerprint
 
     def belongs_to(self, config: BundleConfig) -> bool:
         """Whether a model may carry these figures: of its own test side, with no leak that its card does not tell."""
-        return self.is_own_data and self.side == "test" and self.leak == config.leak
+        return self.is_own_split and self.side == "test" and self.leak == config.leak
 
     @property
     def headline(self) -> tuple[Score, ...]:

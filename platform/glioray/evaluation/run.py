@@ -22,7 +22,7 @@ from glioray.evaluation.pool import Pool
 from glioray.evaluation.report import FILE_NAME as REPORT
 from glioray.evaluation.report import write_report
 from glioray.evaluation.result import FILE_NAME as METRICS
-from glioray.evaluation.result import Evaluation
+from glioray.evaluation.result import Evaluation, were_trained_from
 from glioray.evaluation.scoring import Circumstances
 from glioray.evaluation.tested import BATCH_SIZE, OnProgress, Tested, answered
 from glioray.registry.bundle import ModelBundle
@@ -123,7 +123,7 @@ def _circumstances(tested: Sequence[Tested], pool: Pool) -> Circumstances:
         split = f"{len(tested)} folds, each {pool.unit[:-1]} {_SEEN_ONCE[tested[0].rows.side]}, {split}"
     elif manifest.fold is not None:
         split = f"fold {manifest.fold} of {manifest.settings.folds}, {split}"
-    if manifest.fingerprint not in config.data_fingerprint.split("+"):
+    if not were_trained_from(manifest.fingerprint, config.data_fingerprint):
         split += f", other data than it was trained from (data {manifest.fingerprint})"
     return Circumstances(split, len(pool.units), pool.unit, config.seed)
 
@@ -170,7 +170,7 @@ def _leak(tested: Sequence[Tested], of_split: object) -> str | None:
     side = tested[0].rows.side
     published = str(of_split) if of_split and side == "test" else None
     # The line of a published split says more; and the page itself says of train and val that they were learned from.
-    if all(one.is_own_data for one in tested) and (published or side != "test"):
+    if all(one.is_own_split for one in tested) and (published or side != "test"):
         return published
     cases = [one.rows.dataset.case_hashes(side) for one in tested]
     num_learned = sum(len(own & set(one.config.learned_from)) for own, one in zip(cases, tested, strict=True))

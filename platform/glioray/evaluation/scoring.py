@@ -37,13 +37,16 @@ class Scores:
     undefined: tuple[str, ...]
 
 
-def pooled_scores(task: Task, per_unit: PerUnit, circumstances: Circumstances) -> Scores:
+def pooled_scores(
+    task: Task, per_unit: PerUnit, circumstances: Circumstances, units: Mapping[str, int] | None = None
+) -> Scores:
     """The task's metrics of the counts of all units together.
 
     Args:
         task: whose metrics they are.
         per_unit: its counts, kept apart by unit: (U, ...) each.
         circumstances: the same for all.
+        units: of the figures that not every unit has: how many have it.
     """
     flat = {name: counts.double().reshape(len(counts), -1).numpy() for name, counts in per_unit.items()}
 
@@ -53,7 +56,7 @@ def pooled_scores(task: Task, per_unit: PerUnit, circumstances: Circumstances) -
         return np.array([list(task.metrics(counts).values()) for counts in rows])
 
     names = list(task.metrics({name: counts.double().sum(0) for name, counts in per_unit.items()}))
-    return _scores(dict.fromkeys(names, circumstances.units), figures, circumstances)
+    return _scores(dict.fromkeys(names, circumstances.units) | dict(units or {}), figures, circumstances)
 
 
 def volume_scores(by_unit: Mapping[str, Floats], circumstances: Circumstances) -> Scores:
@@ -84,7 +87,7 @@ def _scores(units: Mapping[str, int], figures: Callable[[Draws], Floats], circum
     found = zip(units, values.tolist(), low.tolist(), high.tolist(), strict=True)
     shared = vars(circumstances)
     scores = [
-        Score(name=name, value=value, low=_or_none(lower), high=_or_none(upper), **shared | {"units": units[name]})
+        Score(name=name, value=value, **_ends(lower, upper, units[name]), **shared | {"units": units[name]})
         for name, value, lower, upper in found
         if not math.isnan(value)
     ]
@@ -92,6 +95,7 @@ def _scores(units: Mapping[str, int], figures: Callable[[Draws], Floats], circum
     return Scores(tuple(scores), tuple(missing))
 
 
-def _or_none(end: float) -> float | None:
-    """One unit has no interval."""
-    return None if math.isnan(end) else end
+def _ends(low: float, high: float, num_units: int) -> dict[str, float | None]:
+    """Of a figure over one unit there is none: each draw would give the same again."""
+    has_interval = num_units > 1 and not math.isnan(low)
+    return {"low": low, "high": high} if has_interval else {"low": None, "high": None}

@@ -59,6 +59,16 @@ class SeedReport(BaseModel):
         """`0, 1, 2`."""
         return ", ".join(str(one.seed) for one in self.evaluations)
 
+    @property
+    def undefined(self) -> tuple[str, ...]:
+        """The figures that at least one seed lacks."""
+        return tuple(dict.fromkeys(name for one in self.evaluations for name in one.undefined))
+
+    def units_text(self, name: str) -> str:
+        """How many patients or groups a figure is over: `9`, or `7-9` where seeds differ in it."""
+        units = {score.units for one in self.evaluations for score in one.scores if score.name == name}
+        return str(min(units)) if len(units) == 1 else f"{min(units)}-{max(units)}"
+
     def save(self, folder: Path) -> None:
         """Writes `seeds.json`; the folder is still the temporary one of its writer."""
         (folder / FILE_NAME).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -72,17 +82,24 @@ def sections(found: SeedReport, headings: Mapping[str, str]) -> tuple[Section, .
     ]
     rows.append(("mean ± sd", *(figure.text for figure in found.headline)))
     every = [
-        (figure.name, *(interval_text(one.scores, figure.name) for one in found.evaluations), figure.text)
+        (
+            figure.name,
+            *(interval_text(one.scores, figure.name) for one in found.evaluations),
+            figure.text,
+            f"{figure.seeds} of {len(found.evaluations)}",
+            found.units_text(figure.name),
+        )
         for figure in found.figures
     ]
     seeds = [f"seed {one.seed}" for one in found.evaluations]
+    unit = found.evaluations[0].unit
     return (
         Section(
             "Seed by seed",
             _EACH,
             table=Table(("seed", *(headings[name] for name in names)), tuple(rows)),
         ),
-        Section("Every figure", table=Table(("figure", *seeds, "mean ± sd"), tuple(every))),
+        Section("Every figure", table=Table(("figure", *seeds, "mean ± sd", "seeds", unit), tuple(every))),
     )
 
 

@@ -10,6 +10,7 @@ import torch
 
 from glioray.data.prepared import PreparedDataset
 from glioray.data.records import Side
+from glioray.errors import DataError
 from glioray.evaluation import classification, outlines
 from glioray.evaluation.classification import Answers
 from glioray.evaluation.matching import require_fit
@@ -38,7 +39,7 @@ class Tested:
     """of its run, where several are reported together"""
 
     @property
-    def is_own_data(self) -> bool:
+    def is_own_split(self) -> bool:
         """Whether it was trained on the other sides of these very data."""
         return self.rows.dataset.manifest.fingerprint == self.config.data_fingerprint
 
@@ -73,9 +74,21 @@ def answered(
 
 
 def open_data(data: Path, config: BundleConfig) -> PreparedDataset:
-    """Of folds, the view that the model was trained on: its test side is the fold that it has not seen."""
-    has_folds = PreparedDataset.open(data).manifest.settings.folds is not None
-    return PreparedDataset.open(data, config.recipe["data"].get("fold") if has_folds else None)
+    """Of folds, the view that the model was trained on: its test side is the fold that it has not seen.
+
+    Raises:
+        DataError: the data are folds, and the model was trained without: none of them is its test side.
+    """
+    fold = config.recipe["data"].get("fold")
+    whole = PreparedDataset.open(data)
+    if whole.manifest.settings.folds is None:
+        return whole
+    if fold is None:
+        raise DataError(
+            f"{data}: these data are {whole.manifest.settings.folds} folds; the model was trained without. Prepare "
+            "them without folds to evaluate it on them"
+        )
+    return PreparedDataset.open(data, fold)
 
 
 def _ignore(done: int, total: int) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 from glioray.data.folder import atomic_folder
 from glioray.data.records import Side
 from glioray.evaluation.arrangement import Entry, Seed, arrange
+from glioray.evaluation.device import require_device
 from glioray.evaluation.findings import Cell, Section, Table, interval_text
+from glioray.evaluation.place import default_folder, require_default
 from glioray.evaluation.report import FILE_NAME as REPORT
 from glioray.evaluation.report import HEADINGS, write_seed_report
 from glioray.evaluation.result import Evaluation
@@ -64,7 +66,7 @@ def evaluate_runs(
         entries: one; folds of the same data; the same split with several seeds; or all folds of several seeds.
         data: folder that `glioray prepare` wrote.
         out: of what they come to. Default of one: where it belongs; of several: `evaluations/` and a name made of
-            recipe and data. Where folds are pooled for several seeds, each seed's own report lies beside it.
+            recipe, seeds, data and side. Where folds are pooled for several seeds, each seed's own lies beside it.
         side: `test`; of folds `val` too.
         show: called with (stage, images done, images in all).
         device: where the networks run.
@@ -72,8 +74,9 @@ def evaluate_runs(
     Raises:
         GliorayError: they do not belong together, see `arrange`; or an evaluation fails, see `evaluate`.
     """
+    require_device(device)
     if len(entries) == 1:
-        folder = out or entries[0].found.evaluation_folder
+        folder = out or require_default(entries[0], data, side)
         check_output(folder)
         _, only = _alone(entries[0], folder, data, side, partial(show, f"predict {side}"), device)
         return Together((only,), None, folder / REPORT)
@@ -81,7 +84,9 @@ def evaluate_runs(
     folder = out or Path("evaluations") / arranged.folder_name
     has_folds, has_seeds = arranged.num_folds > 1, len(arranged.by_seed) > 1
     pooled = _folders(folder, list(arranged.by_seed)) if has_folds else {}
-    for place in [*(entry.found.evaluation_folder for entry in entries), *pooled.values()]:
+    for entry in entries:
+        require_default(entry, data, side)
+    for place in pooled.values():
         check_output(place)
     if has_seeds:
         check_output(folder, (SEEDS, REPORT), SEEDS)
@@ -112,7 +117,7 @@ def _each(
     tested, own = [], []
     for entry in runs:
         stage = f"predict {side}, {Path(entry.name).name}"
-        one, evaluation = _alone(entry, entry.found.evaluation_folder, data, side, partial(show, stage), device)
+        one, evaluation = _alone(entry, default_folder(entry, side), data, side, partial(show, stage), device)
         tested.append(replace(one, name=Path(entry.name).name))
         own.append(evaluation)
     return tested, own

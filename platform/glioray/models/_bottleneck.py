@@ -19,6 +19,7 @@ from torch import Tensor, fx, nn
 from torch.autograd.function import once_differentiable
 
 PORTION = 2**19  # values of the middle for each thread, so that a megabyte of bf16 stays in its cache
+SMALL_BYTES = 2**24  # of a middle that costs no fresh memory; where nothing is kept for a way back, it is faster whole
 
 
 def bottleneck(image: Tensor, expand: nn.Conv2d, reduce: nn.Conv2d) -> Tensor:
@@ -30,15 +31,23 @@ def bottleneck(image: Tensor, expand: nn.Conv2d, reduce: nn.Conv2d) -> Tensor:
 
 @fx.wrap  # type: ignore[untyped-decorator]  # a trace takes it as one step: which way is taken depends on the image
 def _bottleneck(image: Tensor, expand: Tensor, expand_bias: Tensor, reduce: Tensor, reduce_bias: Tensor) -> Tensor:
-    if image.device.type != "cpu" or torch.compiler.is_compiling():
-        return F.conv2d(F.relu(F.conv2d(image, expand, expand_bias), inplace=True), reduce, reduce_bias)
-    if torch.is_autocast_enabled("cpu"):
+    if torch.is_autocast_enabled("cpu") and image.device.type == "cpu":
         image = image.to(torch.get_autocast_dtype("cpu"))
+    if _is_faster_whole(image, len(expand)):
+        return F.conv2d(F.relu(F.conv2d(image, expand, expand_bias), inplace=True), reduce, reduce_bias)
     batch, channels, height, width = image.shape
     pixels = image.permute(0, 2, 3, 1).reshape(-1, channels)
-    weights = (expand.flatten(1), expand_bias, reduce.flatten(1), reduce_bias)
+    weights = (expand, expand_bias, reduce, reduce_bias)
     reduced: Tensor = _Bottleneck.apply(pixels, *weights)  # type: ignore[no-untyped-call]
     return reduced.view(batch, height, width, len(reduce)).permute(0, 3, 1, 2)
+
+
+def _is_faster_whole(image: Tensor, hidden: int) -> bool:
+    """The compiler, too, takes convolutions whole: portion by portion its graph would have no end."""
+    if image.device.type != "cpu" or torch.compiler.is_compiling():
+        return True
+    middle_bytes = image.numel() // image.shape[1] * hidden * image.element_size()
+    return not torch.is_grad_enabled() and middle_bytes <= SMALL_BYTES
 
 
 class _Bottleneck(torch.autograd.Function):
@@ -67,7 +76,7 @@ class _Bottleneck(torch.autograd.Function):
             torch.mm(of_middle, expand, out=out)
             parts = (of_middle.t() @ rows, of_middle.sum(0), of_rows.t() @ middle, of_rows.sum(0))
             for total, part in zip(totals, parts, strict=True):
-                total += part
+                total.view(part.shape).add_(part)
         return of_pixels, *totals
 
 
@@ -82,4 +91,5 @@ def _portions(values: Tensor, expand: Tensor) -> tuple[Tensor, ...]:
 
 
 def _cast(like: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
-    return [weight.to(like.dtype) for weight in weights]
+    """The weights in another format, those of the convolutions as matrices."""
+    return [weight.to(like.dtype).flatten(1) if weight.ndim > 1 else weight.to(like.dtype) for weight in weights]

@@ -28,10 +28,11 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def __init__(self, channels: int, kernel_size: int) -> None:
         super().__init__(channels, channels, kernel_size, padding=kernel_size // 2, groups=channels)
+        self.is_faster_on_cpu = compiles_any_size()
 
     def forward(self, image: Tensor) -> Tensor:
         """(B,C,H,W) to (B,C,H,W)."""
-        if not (torch.is_grad_enabled() and is_faster_on(image.device)):
+        if not (torch.is_grad_enabled() and image.device.type == "cpu" and self.is_faster_on_cpu):
             return super().forward(image)
         if torch.is_autocast_enabled("cpu"):
             image = image.to(torch.get_autocast_dtype("cpu"))
@@ -39,10 +40,10 @@ class DepthwiseConv2d(nn.Conv2d):
         return convolved
 
 
-def is_faster_on(device: torch.device) -> bool:
-    """Whether oneDNN compiles a kernel for any size there; elsewhere it may have a slow one for a kernel so large."""
-    has_mkldnn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
-    return device.type == "cpu" and has_mkldnn and torch.backends.cpu.get_cpu_capability().startswith("AVX")
+def compiles_any_size() -> bool:
+    """Whether oneDNN writes a kernel for any size on this CPU; elsewhere it may have a slow one for one so large."""
+    has_onednn = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+    return has_onednn and torch.backends.cpu.get_cpu_capability().startswith("AVX")
 
 
 class _Depthwise(torch.autograd.Function):
@@ -60,18 +61,27 @@ class _Depthwise(torch.autograd.Function):
         image, weight = ctx.saved_tensors
         gradient = gradient.contiguous(memory_format=torch.channels_last)
         of_image = _convolve(gradient, weight.flip(2, 3).to(gradient.dtype)) if ctx.needs_input_grad[0] else None
-        of_kernels = _of_kernels(image, gradient, weight) if ctx.needs_input_grad[1] else None
+        of_kernels = None
+        if ctx.needs_input_grad[1]:  # in the weight's own layout, as workers that train together expect it
+            of_kernels = torch.empty_like(weight).copy_(kernel_gradient(image, gradient, weight.shape[-1]))
         return of_image, of_kernels, gradient.sum((2, 3)).sum(0, dtype=weight.dtype)
 
 
-def _of_kernels(image: Tensor, gradient: Tensor, weight: Tensor) -> Tensor:
-    """(C,1,k,k) in the weight's format: the sum over images, each convolved with the gradient of its own output."""
+# One step for the compiler, which would write out every image.
+@torch.library.custom_op("glioray::kernel_gradient", mutates_args=())
+def kernel_gradient(image: Tensor, gradient: Tensor, size: int) -> Tensor:
+    """(C,1,k,k), float32 of bf16: the sum over images, each convolved with the gradient of its own output."""
     # split(1) and not image[i]: only a tensor of four dimensions shows that its channels are last, which saves a copy.
     images: tuple[Tensor, ...] = image.split(1)  # type: ignore[no-untyped-call]
     pairs = zip(images, gradient.contiguous().unsqueeze(2), strict=True)
-    padding = weight.shape[-1] // 2
-    each = [F.conv2d(one, kernels, padding=padding, groups=len(kernels)) for one, kernels in pairs]
-    return torch.cat(each).sum(0, dtype=weight.dtype).unsqueeze(1)
+    each = [F.conv2d(one, kernels, padding=size // 2, groups=len(kernels)) for one, kernels in pairs]
+    return torch.cat(each).sum(0, dtype=torch.promote_types(image.dtype, torch.float32)).unsqueeze(1)
+
+
+@kernel_gradient.register_fake
+def _(image: Tensor, gradient: Tensor, size: int) -> Tensor:
+    dtype = torch.promote_types(gradient.dtype, torch.float32)
+    return image.new_empty((image.shape[1], 1, size, size), dtype=dtype)
 
 
 def _convolve(image: Tensor, kernels: Tensor, bias: Tensor | None = None) -> Tensor:

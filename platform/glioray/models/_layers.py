@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from torch import nn
@@ -74,9 +75,19 @@ def _unwrapped(model: nn.Module) -> tuple[str, nn.Module]:
 
 
 def _parts(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Top-level children; a list of blocks counts as its blocks."""
-    for path, child in model.named_children():
-        if isinstance(child, nn.ModuleList):
-            yield from ((f"{path}.{index}", part) for index, part in enumerate(child))
-        else:
-            yield path, child
+    """Top-level children; a list of blocks counts as its blocks.
+
+    Of lists side by side that are of one length, as the joins and the blocks of a U-Net's way up, the image passes the
+    first blocks, then the second ones, and so on.
+    """
+    for length, run in groupby(model.named_children(), key=_num_blocks):
+        children = list(run)
+        if length is None:
+            yield from children
+        for index in range(length or 0):
+            yield from ((f"{path}.{index}", blocks.get_submodule(str(index))) for path, blocks in children)
+
+
+def _num_blocks(child: tuple[str, nn.Module]) -> int | None:
+    """Of a list; none of all else."""
+    return len(child[1]) if isinstance(child[1], nn.ModuleList) else None

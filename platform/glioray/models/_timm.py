@@ -109,8 +109,9 @@ def require_whole_patches(network: nn.Module, image_size: int) -> nn.Module:
     """
     embedding = getattr(network, "patch_embed", None)
     patch = getattr(embedding, "patch_size", None)
-    if patch and image_size % patch[0] and not getattr(embedding, "dynamic_img_pad", False):
-        raise ValueError(f"it has patches of {patch[0]} px")
+    sides = (patch,) if isinstance(patch, int) else tuple(patch or ())  # timm writes it in both ways
+    if any(image_size % side for side in sides) and not getattr(embedding, "dynamic_img_pad", False):
+        raise ValueError(f"it has patches of {max(sides)} px")
     return network
 
 

@@ -17,7 +17,7 @@ from glioray.recipe import Recipe
 from glioray.registry.averaged import identity
 from glioray.registry.bundle import BundleConfig, Flips, Member, ModelBundle, versions
 
-OWN_NAMES = ("bundle", "evaluation")
+OWN_NAMES = ("bundle", "evaluation", "evaluation-val", "evaluation-train")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ def average(named: Sequence[Named], flips: Flips | None = None, smallest_part_px
     for other in named[1:]:
         _require_alike(named[0], other, with_flips=flips is None)
     _require_known_sources(named)
+    _require_masks(named, smallest_part_px)
     configs = [one.bundle.config for one in named]
     if smallest_part_px is None:
         smallest_part_px = min(config.smallest_part_px for config in configs)
@@ -59,10 +60,10 @@ def save_average(bundle: ModelBundle, out: Path) -> bool:
     """Writes OUT/bundle, whole or not at all; false where the same one is there already, perhaps with scores.
 
     Raises:
-        BundleError: OUT holds something else, which would be lost.
+        BundleError: OUT holds something else, another average too, which would be lost.
     """
-    older = _older(out)
-    if older and older.with_scores(()).config == bundle.config and _are_equal(older.weights, bundle.weights):
+    if older := _older(out):
+        _require_same(older, bundle, out)
         return False
     with atomic_folder(out) as partial:
         bundle.save(partial / OWN_NAMES[0])
@@ -135,6 +136,14 @@ def _require_known_sources(named: Sequence[Named]) -> None:
             )
 
 
+def _require_masks(named: Sequence[Named], smallest_part_px: int | None) -> None:
+    if smallest_part_px is not None and named[0].bundle.config.contents.task != "segmentation":
+        raise ModelError(
+            f"{named[0].name}: is a classifier, whose answer has no parts to remove (smallest_part_px is "
+            f"{smallest_part_px}); leave out --smallest-part-px"
+        )
+
+
 def _traits(config: BundleConfig, with_flips: bool) -> dict[str, str]:
     """What all members must have in common, as text, in which a dictionary shows its order."""
     contents, preprocessing = config.contents, config.preprocessing
@@ -158,6 +167,25 @@ def _older(out: Path) -> ModelBundle | None:
     if not older.config.members:
         raise BundleError(f"{out}: holds a single model, which would be lost: give a new folder as --out")
     return older
+
+
+def _require_same(older: ModelBundle, bundle: ModelBundle, out: Path) -> None:
+    if older.with_scores(()).config == bundle.config and _are_equal(older.weights, bundle.weights):
+        return
+    raise BundleError(
+        f"{out}: holds another average, of {_members_text(older.config)}, which would be lost with its evaluation; the "
+        f"new one, of {_members_text(bundle.config)}, differs in members, weights or settings: give a new "
+        "folder as --out"
+    )
+
+
+def _members_text(config: BundleConfig) -> str:
+    """`custom_cnn (seed 0, fold 1), ...`."""
+    texts = []
+    for recipe in config.recipes:
+        fold = recipe["data"].get("fold")
+        texts.append(f"{recipe['model']['name']} (seed {recipe['seed']}{'' if fold is None else f', fold {fold}'})")
+    return ", ".join(texts)
 
 
 def _are_equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:

@@ -55,6 +55,25 @@ class Loss(LossConfig):
             )
         return self
 
+    @model_validator(mode="after")
+    def _no_weights_of_nothing(self) -> Loss:
+        if self.class_weights is not None and not self.has_weights:
+            raise ValueError(
+                "class_weights are of cross-entropy and focal loss, bce_weight and focal_weight are both 0: raise one, "
+                "or remove class_weights"
+            )
+        if self.foreground_weight != 1 and self.bce_weight == 0:
+            raise ValueError(
+                f"foreground_weight {self.foreground_weight} is of the cross-entropy, bce_weight is 0: raise it, or "
+                "remove foreground_weight"
+            )
+        return self
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether a part of the loss weighs its outputs."""
+        return self.bce_weight + self.focal_weight > 0
+
 
 @dataclass(frozen=True)
 class Segmentation:

@@ -56,7 +56,7 @@ def _fitting(recipe: Recipe, data: PreparedDataset) -> list[Suggestion]:
     refused = set[str]()
     if train_bytes(data) > recipe.scaling.num_workers * WORKER_BYTES:
         refused.add("data.foreground_share")
-    if getattr(recipe.loss, "target", "labels") == "regions":
+    if getattr(recipe.loss, "target", "labels") == "regions" or not getattr(recipe.loss, "has_weights", True):
         refused.add("loss.class_weights")
     return [found for found in suggestions(data.manifest) if found.path not in refused]
 

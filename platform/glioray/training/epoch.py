@@ -28,6 +28,7 @@ class Pass:
     device: torch.device
     dtype: torch.dtype | None
     augmentation: Augmentation
+    fill_place: int = 0  # see `augment`
     clip_norm: float | None = None
     accumulate: int = 1  # portions of a batch
     num_classes: int = 0  # that images may be mixed with; none of a segmentation
@@ -42,7 +43,7 @@ class Pass:
 
     def changed(self, batch: Batch) -> Batch:
         """The batch as it is learned from: changed at random, and mixed where it has classes."""
-        batch = augment(batch, self.augmentation)
+        batch = augment(batch, self.augmentation, self.fill_place)
         return mix(batch, self.augmentation, self.num_classes) if self.num_classes else batch
 
 

@@ -72,6 +72,7 @@ def _pass(recipe: Recipe, data: PreparedDataset, worker: Worker) -> Pass:
         device=worker.device,
         dtype=autocast_type(recipe.precision, worker.device),
         augmentation=recipe.augmentation,
+        fill_place=recipe.augmentation.fill_place(contents.channels),
         clip_norm=recipe.optimizer.clip_norm,
         accumulate=recipe.budget.accumulate,
         num_classes=len(contents.classes),

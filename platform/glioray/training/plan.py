@@ -10,7 +10,7 @@ from glioray.models import _contract as models
 from glioray.network import build_network
 from glioray.recipe import Recipe
 from glioray.tasks import _contract as tasks
-from glioray.training.checks import check_data, check_network
+from glioray.training.checks import check_data, check_network, check_portion, check_settings, weights_file
 from glioray.training.record import BUNDLE, open_run
 
 
@@ -41,6 +41,7 @@ def plan_run(recipe: Recipe, runs: Path, name: str | None = None) -> Plan:
     """
     data = PreparedDataset.open(Path(recipe.data.path).absolute(), recipe.data.fold)
     check_fit(recipe, data)
+    recipe = _with_absolute_weights(recipe)
     folder = runs.absolute() / (name or _run_name(recipe, data))
     open_run(folder, recipe, data)
     return Plan(recipe, data, folder)
@@ -53,11 +54,20 @@ def check_fit(recipe: Recipe, data: PreparedDataset) -> None:
         RecipeError, DataError, ModelError: recipe, data and model do not fit each other.
         LeakError: a group stands on two sides.
     """
+    check_settings(recipe)
     check_data(recipe, data)
     tasks.build(data.manifest.contents, recipe.loss, num_patients=1)
-    check_network(recipe, build_network(recipe, data.manifest.contents, data.signature))
+    network = build_network(recipe, data.manifest.contents, data.signature)
+    check_network(recipe, network)
+    check_portion(recipe, network, data.signature)
     models.require_weights(recipe.model)
     data.verify()
+
+
+def _with_absolute_weights(recipe: Recipe) -> Recipe:
+    """Workers have another working directory, and the run is the same wherever it is started from."""
+    file = weights_file(recipe)
+    return recipe if file is None else recipe.with_values("model.weights", str(Path(file).absolute()))
 
 
 def _run_name(recipe: Recipe, data: PreparedDataset) -> str:
