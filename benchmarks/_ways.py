@@ -52,6 +52,8 @@ class Setting:
 
     @property
     def signature(self) -> Signature:
+        if self.model == "timm_unet":  # halves the image once more
+            return Signature(4, 3, 256)
         return Signature(4, 3, 240) if self.is_unet else Signature(3, 4, 128)
 
     @property

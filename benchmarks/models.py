@@ -3,8 +3,9 @@
     python benchmarks/models.py [--models improved_unet vit] [--seconds 3] [--rounds 3] [--threads 2] [--json]
                                 [--device cuda] [--clock core] [--compile] [--profile]
 
-U-Nets see 4 x 240 x 240 px and have 16 filters, classifiers 3 x 128 x 128. Nothing is read: the images are in memory
-already. The ways (`_ways.py` says what each is) run in processes of their own that take turns, so that a machine that
+U-Nets see 4 x 240 x 240 px (timm_unet 256) and have 16 filters, classifiers 3 x 128 x 128. Nothing is read: the images
+are in memory already. The ways (`_ways.py` says what each is) run in processes of their own that take turns, so that a
+machine that
 slows down slows all of them; a figure is the median over the rounds, a ratio that of two medians. On a machine that
 others use, too, `--threads 1 --clock core` counts the seconds that a core worked instead of those that went by.
 
