@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -61,10 +62,11 @@ def operations(step: Callable[[], None]) -> dict[str, float]:
     """Share of the time by operation and shape of its first two inputs, the largest first."""
     with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as recorded:
         step()
-    events = recorded.key_averages(group_by_input_shape=True)
-    total = sum(event.self_cpu_time_total for event in events)
-    largest = sorted(events, key=lambda event: -event.self_cpu_time_total)[:SHOWN]
-    return {f"{event.key} {shapes(event)}": event.self_cpu_time_total / total for event in largest}
+    shares: Counter[str] = Counter()
+    for event in recorded.key_averages(group_by_input_shape=True):
+        shares[f"{event.key} {shapes(event)}"] += event.self_cpu_time_total
+    total = sum(shares.values())
+    return {operation: time_us / total for operation, time_us in shares.most_common(SHOWN)}
 
 
 def shapes(event: Any) -> str:
