@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
 from glioray.data.augmentation import Augmentation
 from glioray.data.records import TaskName
 from glioray.errors import RecipeError, did_you_mean
 from glioray.models import _contract as models
+from glioray.problems import Problems
 from glioray.tasks import _contract as tasks
 
 
@@ -155,7 +156,7 @@ class Recipe(_Section):
         Raises:
             RecipeError: names every wrong field by its path, one line each.
         """
-        problems = _Problems(source)
+        problems = Problems(source)
         if not isinstance(values, Mapping):
             raise RecipeError(f"{source}: a recipe holds settings ({', '.join(cls.model_fields)}), not {values!r}")
         sections = {"model": _model_class(values, problems), "loss": _loss_class(values)}
@@ -241,29 +242,7 @@ def read_recipe(path: Path) -> Any:
     return content["recipe"]
 
 
-class _Problems:
-    """Collects what is wrong, so that a person sees all of it at once."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.lines: list[str] = []
-
-    def check(self, section: type[BaseModel], values: Any, prefix: str, skip: tuple[str, ...] = ()) -> BaseModel | None:
-        """The checked section, or none; `skip` names fields that were reported already."""
-        try:
-            return section.model_validate(values)
-        except ValidationError as error:
-            for problem in error.errors():
-                if not (problem["loc"] and problem["loc"][0] in skip):
-                    self.lines.append(_line(section, problem, prefix))
-            return None
-
-    def raise_if_any(self) -> None:
-        if self.lines:
-            raise RecipeError("\n".join(f"{self.source}: {line}" for line in self.lines))
-
-
-def _model_class(values: Mapping[str, Any], problems: _Problems) -> type[BaseModel] | None:
+def _model_class(values: Mapping[str, Any], problems: Problems) -> type[BaseModel] | None:
     """Config class of `model.name`, or none where the name leads nowhere, which is noted."""
     model = values.get("model")
     if isinstance(model, str):
@@ -283,26 +262,3 @@ def _loss_class(values: Mapping[str, Any]) -> type[BaseModel] | None:
     """Config class of the task's loss, or none where the task is not one."""
     task = values.get("task")
     return tasks.loss_config(task) if task in ("classification", "segmentation") else None
-
-
-def _line(section: type[BaseModel], problem: Any, prefix: str) -> str:
-    """One problem of pydantic in words: path, what was found, what would be right."""
-    loc = [str(part) for part in problem["loc"]]
-    path = prefix + ".".join(loc)
-    if problem["type"] == "extra_forbidden":
-        return f"{path}: there is no such setting{did_you_mean(loc[-1], _fields_at(section, loc[:-1]))}"
-    if problem["type"] == "missing":
-        return f"{path}: missing"
-    message: str = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "value_error" and not loc:  # of a check across fields, whose text names them
-        return f"{prefix.rstrip('.')}: {message}" if prefix else message
-    return f"{path.rstrip('.')}: {problem['input']!r} is refused: {message[0].lower()}{message[1:]}"
-
-
-def _fields_at(section: type[BaseModel], loc: list[str]) -> list[str]:
-    """Names of the settings of the section that a path leads to."""
-    for name in loc:
-        annotation = section.model_fields[name].annotation
-        assert isinstance(annotation, type)
-        section = annotation
-    return list(section.model_fields)

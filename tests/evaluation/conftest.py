@@ -17,6 +17,7 @@ from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Contents, Signature, SliceRecord
 from glioray.data.shard_writer import ShardWriter, plan_shards
 from glioray.data.split import ALWAYS, Split, part_names
+from glioray.evaluation.result import Evaluation
 from glioray.models import _contract as models
 from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle, versions
@@ -137,6 +138,31 @@ def make_bundle() -> Callable[[PreparedDataset], ModelBundle]:
         return ModelBundle(config, models.build(recipe.model, signature).state_dict())
 
     return make
+
+
+@pytest.fixture
+def evaluation() -> Evaluation:
+    """Of nine patients on other data; without scores."""
+    return Evaluation(
+        task="segmentation",
+        model="classic_unet",
+        outputs=("edema",),
+        side="test",
+        split="test, split by group (seed 0)",
+        leak=None,
+        synthetic=False,
+        citation="toy",
+        rows=18,
+        units=9,
+        unit="patients",
+        data_fingerprint="aaa",
+        trained_on_fingerprint="bbb",
+        seed=0,
+        interval="95 %",
+        scores=(),
+        undefined=(),
+        confusion=None,
+    )
 
 
 def _record(

@@ -9,35 +9,22 @@ from glioray.evaluation.seeds import FILE_NAME, SeedReport, sections
 from glioray.registry.bundle import Score
 
 
-def evaluation(seed: int, **scores: float) -> Evaluation:
-    return Evaluation(
-        task="segmentation",
-        model="classic_unet",
-        outputs=("edema",),
-        side="test",
-        split="test",
-        leak=None,
-        synthetic=False,
-        citation="toy",
-        rows=18,
-        units=9,
-        unit="patients",
-        data_fingerprint="aaa",
-        trained_on_fingerprint="aaa",
-        seed=seed,
-        interval="95 %",
-        scores=tuple(
-            Score(name=name, value=value, low=0.1, high=0.9, split="test", units=9, unit="patients", seed=seed)
-            for name, value in scores.items()
-        ),
-        undefined=(),
-        confusion=None,
+def with_scores(evaluation: Evaluation, seed: int, **scores: float) -> Evaluation:
+    figures = tuple(
+        Score(name=name, value=value, low=0.1, high=0.9, split="test", units=9, unit="patients", seed=seed)
+        for name, value in scores.items()
     )
+    return evaluation.model_copy(update={"seed": seed, "scores": figures})
 
 
 @pytest.fixture
-def found() -> SeedReport:
-    return SeedReport.of([evaluation(3, dice=0.5, hd95_mm=4.0), evaluation(5, dice=0.7, hd95_mm=6.0, iou=0.3)])
+def found(evaluation) -> SeedReport:
+    return SeedReport.of(
+        [
+            with_scores(evaluation, 3, dice=0.5, hd95_mm=4.0),
+            with_scores(evaluation, 5, dice=0.7, hd95_mm=6.0, iou=0.3),
+        ]
+    )
 
 
 def test_mean_and_deviation_of_a_sample_are_over_seeds(found):
@@ -75,8 +62,8 @@ def test_a_row_says_how_many_seeds_and_patients_it_is_over(found):
     assert [row[-2:] for row in table.rows] == [("2 of 2", "9"), ("2 of 2", "9"), ("1 of 2", "9")]
 
 
-def test_what_one_seed_lacks_is_named():
-    one, other = evaluation(1, dice=0.5), evaluation(2, dice=0.6)
+def test_what_one_seed_lacks_is_named(evaluation):
+    one, other = with_scores(evaluation, 1, dice=0.5), with_scores(evaluation, 2, dice=0.6)
 
     lacking = SeedReport.of([one, other.model_copy(update={"undefined": ("iou",)})])
 

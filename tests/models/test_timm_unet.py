@@ -46,7 +46,7 @@ def test_supervised_levels_come_in_training_only_each_half_of_the_one_before():
 def test_each_lower_level_of_the_way_up_has_twice_as_many_filters():
     model = build(Config(architecture="test_resnet", decoder_filters=3), Signature(1, 2, 64))
 
-    assert [block[1][0].out_channels for block in model.up] == [48, 24, 12, 6, 3]
+    assert [block[0].out_channels for block in model.up] == [48, 24, 12, 6, 3]
 
 
 def test_every_level_of_the_encoder_reaches_the_mask():

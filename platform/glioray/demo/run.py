@@ -121,7 +121,7 @@ def _evaluate_and_publish(out: Path, name: TaskName, data: PreparedDataset, run:
     registry = str(out / "registry")
     found = locate(str(run), registry)
     evaluation = evaluate(found.bundle, data.folder, found.evaluation_folder)
-    found.keep_scores(evaluation.scores, belongs=evaluation.is_own_data)
+    found.keep_scores(evaluation.scores, belongs=evaluation.belongs_to(found.bundle.config))
     Store(registry).publish(found.folder, PUBLISHED_AS[name])
     return evaluation
 

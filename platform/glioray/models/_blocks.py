@@ -5,7 +5,7 @@ Shapes: B images, C channels, H x W pixels, n base filters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import ClassVar, Literal
 
@@ -19,6 +19,7 @@ from glioray.models._contract import ModelConfig
 from glioray.models._separable import InvertedBottleneck
 
 Block = Callable[[int, int, int], nn.Module]
+Norm = Literal["none", "batch", "instance"]
 
 
 class UNetConfig(ModelConfig):
@@ -89,11 +90,7 @@ class UNet(nn.Module):
         for join, block, skip in zip(self.join, self.up, reversed(skips), strict=True):
             features = block(join(features, skip))
             levels.append(features)
-        logits: Tensor = self.head(features)
-        if not (self.training and self.coarse_heads):
-            return logits
-        coarse = [head(level) for head, level in zip(self.coarse_heads, levels, strict=False)]
-        return (logits, *reversed(coarse))
+        return level_logits(levels, self.head, self.coarse_heads if self.training else ())
 
 
 class Join(nn.Module):
@@ -118,16 +115,13 @@ class Gate(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.query = nn.Conv2d(width, width, 1)
-        self.key = nn.Conv2d(width, width, 1)
+        self.key = nn.Conv2d(width, width, 1, stride=2)
         self.weigh = nn.Conv2d(width, 1, 1)
         self.sigmoid = nn.Sigmoid()  # a module, so that a hook sees the map
 
     def forward(self, below: Tensor, skip: Tensor) -> Tensor:
         """(B,w,H/2,W/2) and (B,w,H,W) to (B,1,H,W) in [0, 1]."""
-        # Every other pixel, and not a stride of 2: oneDNN 3.x ends the process in the gradient of a strided 1x1
-        # convolution of few channels that are last.
-        key = self.key(skip[:, :, ::2, ::2])
-        return _doubled(self.sigmoid(self.weigh(F.relu(self.query(below) + key))))
+        return _doubled(self.sigmoid(self.weigh(F.relu(self.query(below) + self.key(skip)))))
 
 
 class Residual(nn.Module):
@@ -149,6 +143,20 @@ class Residual(nn.Module):
         """(B,in,H,W) to (B,out,H,W)."""
         out: Tensor = self.act(self.body(features) + self.shortcut(features))
         return out
+
+
+def level_logits(
+    levels: Sequence[Tensor], head: nn.Module, coarse_heads: Iterable[nn.Module]
+) -> Tensor | tuple[Tensor, ...]:
+    """Logits of the last of the levels of a way up; with coarse heads those of all levels, finest first."""
+    coarse = [coarse_head(level) for coarse_head, level in zip(coarse_heads, levels, strict=False)]
+    logits: Tensor = head(levels[-1])
+    return (logits, *reversed(coarse)) if coarse else logits
+
+
+def two_convolutions(in_channels: int, middle: int, out_channels: int, norm: Norm = "none") -> nn.Sequential:
+    """3x3 convolution, norm and ReLU, twice."""
+    return nn.Sequential(*_convolution(in_channels, middle, norm), *_convolution(middle, out_channels, norm))
 
 
 def conv_norm_act(conv: nn.Conv2d, act: nn.Module, pool: bool) -> nn.Sequential:
@@ -207,6 +215,17 @@ def _start(module: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
     elif isinstance(module, Gate):
         nn.init.normal_(module.weigh.weight, std=0.01)
+
+
+def _convolution(in_channels: int, out_channels: int, norm: Norm) -> list[nn.Module]:
+    """The norm's own bias makes that of the convolution idle."""
+    conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=norm == "none")
+    norms: list[nn.Module] = []
+    if norm == "batch":
+        norms = [nn.BatchNorm2d(out_channels)]
+    if norm == "instance":
+        norms = [nn.InstanceNorm2d(out_channels, affine=True)]
+    return [conv, *norms, nn.ReLU(inplace=True)]
 
 
 def _doubled(features: Tensor) -> Tensor:

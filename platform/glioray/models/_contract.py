@@ -16,6 +16,7 @@ from torch import nn
 
 from glioray import models
 from glioray.errors import ModelError, RecipeError, did_you_mean
+from glioray.models._attention import written_out_on_cpu
 from glioray.models._strided import without_point_strides
 
 
@@ -75,7 +76,7 @@ def build(config: ModelConfig, signature: Signature) -> nn.Module:
     Raises:
         ModelError: the image size does not fit the architecture; the text names one that does.
     """
-    return without_point_strides(load(config.name).build(config, signature))
+    return written_out_on_cpu(without_point_strides(load(config.name).build(config, signature)))
 
 
 def start_weights(config: ModelConfig, model: nn.Module) -> None:

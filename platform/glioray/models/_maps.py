@@ -15,9 +15,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from glioray.models._attention import FUSED_FLAG
+
 Kind = Literal["features", "gates", "attention"]
 Reading = Callable[[Tensor], Tensor | None]
-FUSED_FLAG = "fused_attn"  # timm's: a fused softmax cannot be seen
 ENCODER = "encoder"  # of networks that consist of one and of what reads its features
 SOFTMAX_DROPOUT = "attn_drop"  # timm's: what comes right after the softmax
 

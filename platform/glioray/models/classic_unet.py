@@ -17,10 +17,8 @@ from pydantic import Field
 from torch import nn
 
 from glioray.errors import ModelError
-from glioray.models._blocks import UNet, UNetConfig
+from glioray.models._blocks import Norm, UNet, UNetConfig, two_convolutions
 from glioray.models._contract import Signature, require_multiple
-
-Norm = Literal["none", "batch", "instance"]
 
 
 class Config(UNetConfig):
@@ -44,19 +42,3 @@ def build(config: Config, signature: Signature) -> nn.Module:
         )
     block = partial(two_convolutions, norm=config.norm)
     return UNet(signature.in_channels, signature.out_channels, config, block)
-
-
-def two_convolutions(in_channels: int, middle: int, out_channels: int, norm: Norm = "none") -> nn.Sequential:
-    """3x3 convolution, norm and ReLU, twice."""
-    return nn.Sequential(*_convolution(in_channels, middle, norm), *_convolution(middle, out_channels, norm))
-
-
-def _convolution(in_channels: int, out_channels: int, norm: Norm) -> list[nn.Module]:
-    """The norm's own bias makes that of the convolution idle."""
-    conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=norm == "none")
-    norms: list[nn.Module] = []
-    if norm == "batch":
-        norms = [nn.BatchNorm2d(out_channels)]
-    if norm == "instance":
-        norms = [nn.InstanceNorm2d(out_channels, affine=True)]
-    return [conv, *norms, nn.ReLU(inplace=True)]

@@ -18,7 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from glioray.errors import ModelError
-from glioray.models._blocks import conv_norm_act
+from glioray.models._blocks import level_logits, two_convolutions
 from glioray.models._contract import Signature, require_multiple
 from glioray.models._sizes import brief, refusal, require_size
 from glioray.models._timm import TimmConfig, create, own_size
@@ -93,7 +93,7 @@ class EncoderUNet(nn.Module):
         widths = [channels[-1], *(config.decoder_filters * level for level in self.levels)]
         self.encoder = encoder
         self.up = nn.ModuleList(
-            _two_convolutions(below + skips.get(level, 0), width)
+            two_convolutions(below + skips.get(level, 0), width, width, norm="batch")
             for level, (below, width) in zip(self.levels, pairwise(widths), strict=True)
         )
         self.head = nn.Conv2d(widths[-1], out_channels, 1)
@@ -109,11 +109,7 @@ class EncoderUNet(nn.Module):
             features = F.interpolate(features, scale_factor=2, mode="bilinear", align_corners=False)
             features = block(torch.cat([skips[level], features], dim=1) if level in skips else features)
             levels.append(features)
-        logits: Tensor = self.head(features)
-        if not (self.training and self.coarse_heads):
-            return logits
-        coarse = [head(level) for head, level in zip(self.coarse_heads, levels, strict=False)]
-        return (logits, *reversed(coarse))
+        return level_logits(levels, self.head, self.coarse_heads if self.training else ())
 
 
 def _encoder(config: Config, channels: int, size_px: int | None) -> Any:
@@ -144,13 +140,3 @@ def _reductions(config: Config) -> Sequence[int]:
             f"than the image, a U-Net needs 2, 4, 8 and so on; {OTHERS}"
         )
     return reductions
-
-
-def _two_convolutions(in_channels: int, out_channels: int) -> nn.Sequential:
-    """3x3 convolution, BatchNorm and ReLU, twice."""
-    return nn.Sequential(
-        *(
-            conv_norm_act(nn.Conv2d(fan_in, out_channels, 3, padding=1, bias=False), nn.ReLU(inplace=True), pool=False)
-            for fan_in in (in_channels, out_channels)
-        )
-    )
