@@ -80,6 +80,13 @@ def test_slices_of_a_patient_are_pooled_and_patients_averaged():
     assert metrics["dice/necrotic"] == pytest.approx((2 * 2 / (2 * 2 + 2) + 1) / 2)
 
 
+def test_each_patient_counts_once_however_many_labels_it_has():
+    both_right_and_wrong, one_right = [[1, 2, 0, 0]], [[1, 1, 0, 0]]
+    counts = counted([[[1, 0, 0, 0]], one_right], [both_right_and_wrong, one_right], [0, 1], 2)
+
+    assert task(2).metrics(counts)["dice"] == pytest.approx((0.5 + 1.0) / 2)
+
+
 def test_a_label_in_neither_is_no_score_and_a_false_alarm_is_zero():
     truth, predicted = [[[0, 0]], [[0, 0]]], [[[0, 0]], [[1, 0]]]
 

@@ -146,15 +146,17 @@ class Segmentation:
     def metrics(self, counts: Counts) -> dict[str, float]:
         """Mean over patients of each measure.
 
-        Over the labels (`dice`), over the regions where there are any (`region_dice`), and of each (`dice/WT`).
+        Of each label and region (`dice/WT`); and of a patient's mean over the labels (`dice`), and over the regions
+        where there are any (`region_dice`).
         """
         found = {}
         for measure, values in self.by_patient(counts).items():
-            means = values.nanmean(0)
-            found[measure] = float(means[: len(self.labels)].nanmean())
+            of_labels, of_regions = values.tensor_split([len(self.labels)], dim=1)
+            found[measure] = float(of_labels.nanmean(1).nanmean())
             if self.regions:
-                found[f"region_{measure}"] = float(means[len(self.labels) :].nanmean())
-            found |= {f"{measure}/{name}": float(mean) for name, mean in zip(self.names, means, strict=True)}
+                found[f"region_{measure}"] = float(of_regions.nanmean(1).nanmean())
+            means = values.nanmean(0).tolist()
+            found |= {f"{measure}/{name}": mean for name, mean in zip(self.names, means, strict=True)}
         return found
 
     @property
