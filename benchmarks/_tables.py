@@ -28,11 +28,18 @@ class _Section(BaseModel):
 
 
 class Row(_Section):
-    """One recipe, as it stands or with settings of its own."""
+    """One recipe, as it stands or with settings of its own; or the average of other rows, of each seed and fold."""
 
     label: str = Field(min_length=1, description="what the row is called")
-    recipe: Path = Field(description="file of a recipe, from the folder of the project")
+    recipe: Path | None = Field(None, description="file of a recipe, from the folder of the project")
     settings: Values = Field({}, alias="set", description="as --set: dotted paths and values")
+    average_of: tuple[str, ...] = Field((), description="labels of rows, whose models answer together")
+
+    @model_validator(mode="after")
+    def _is_one_of_the_two(self) -> Row:
+        if bool(self.recipe) == bool(self.average_of):
+            raise ValueError(f"row {self.label!r} has a recipe or is an average_of others: give it one of the two")
+        return self
 
     @property
     def slug(self) -> str:
@@ -54,7 +61,14 @@ class Asked(_Section):
         slugs = [row.slug for row in self.rows]
         if twice := sorted({slug for slug in slugs if slugs.count(slug) > 1}):
             raise ValueError(f"two rows are called {twice[0]!r}: give them different labels")
+        trained = {row.label for row in self.rows if row.recipe}
+        if unknown := [label for row in self.rows for label in row.average_of if label not in trained]:
+            raise ValueError(f"an average is of {unknown[0]!r}, which no row with a recipe is called")
         return self
+
+    def members(self, row: Row) -> tuple[Row, ...]:
+        """The rows with a recipe that a row consists of."""
+        return tuple(other for other in self.rows if other.label in row.average_of) or (row,)
 
     @classmethod
     def read(cls, path: Path) -> Asked:
@@ -78,7 +92,7 @@ class Line(_Section):
     weights_mb: float
     epochs: tuple[int, ...] = Field(description="that each run was trained for")
     best_epochs: tuple[int, ...]
-    epoch_s: float = Field(description="median over epochs and runs, the first of a run left out")
+    epoch_s: float = Field(description="median over epochs, the first of a run left out, and runs; sum over members")
     answers_per_s: dict[str, float] = Field(description="by the images of a batch")
     threads: int
     evaluations: tuple[Evaluation, ...] = Field(description="one a seed, over all folds")

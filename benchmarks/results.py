@@ -20,6 +20,7 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -32,6 +33,7 @@ from glioray.evaluation.together import evaluate_runs
 from glioray.options import planned_recipe
 from glioray.recipe import Recipe
 from glioray.registry.bundle import WEIGHTS, ModelBundle
+from glioray.registry.ensemble import Named, average, save_average
 from glioray.registry.locate import locate
 from glioray.serving.predictor import Predictor
 from glioray.training.loop import fit
@@ -53,6 +55,31 @@ class Options:
     epochs: int | None
 
 
+@dataclass(frozen=True)
+class Run:
+    """Complete trainings that answer together; mostly a single one."""
+
+    plans: tuple[Plan, ...]
+
+    @property
+    def histories(self) -> list[list[dict[str, float]]]:
+        """One row of metrics an epoch, of each."""
+        return [history_of(plan) for plan in self.plans]
+
+    @property
+    def epoch_s(self) -> float:
+        """Of all together, each the median without its first epoch."""
+        return sum(statistics.median(row["epoch_s"] for row in history[1:] or history) for history in self.histories)
+
+    def place(self, average_folder: Path) -> Path:
+        """Where the bundle is that answers."""
+        if len(self.plans) == 1:
+            return self.plans[0].folder
+        names = [str(plan.folder) for plan in self.plans]
+        save_average(average([Named(name, locate(name, "").bundle) for name in names]), average_folder)
+        return average_folder
+
+
 def main() -> None:
     """Makes the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -68,8 +95,9 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     options = Options(given.out, given.device, given.epochs)
     try:
-        asked = shortened(Asked.read(given.table), given.rows, given.seeds)
-        lines = [line_of(row, asked, options) for row in asked.rows]
+        asked = Asked.read(given.table)
+        asked = asked.model_copy(update={"seeds": tuple(given.seeds or asked.seeds)})
+        lines = [line_of(row, asked, options) for row in chosen_rows(asked, given.rows)]
     except GliorayError as error:
         raise SystemExit(str(error)) from None
     text = markdown(asked, lines)
@@ -77,23 +105,27 @@ def main() -> None:
     print(json.dumps([line.values() for line in lines]) if given.json else text)
 
 
-def shortened(asked: Asked, rows: list[str] | None, seeds: list[int] | None) -> Asked:
-    """The table with some of its rows and with other seeds."""
-    if unknown := sorted(set(rows or ()) - {row.label for row in asked.rows}):
+def chosen_rows(asked: Asked, labels: list[str] | None) -> list[Row]:
+    """Those of the labels, or all."""
+    if unknown := sorted(set(labels or ()) - {row.label for row in asked.rows}):
         raise SystemExit(f"no row is called {unknown[0]!r}; there is: {', '.join(row.label for row in asked.rows)}")
-    kept = tuple(row for row in asked.rows if rows is None or row.label in rows)
-    return asked.model_copy(update={"rows": kept, "seeds": tuple(seeds or asked.seeds)})
+    return [row for row in asked.rows if labels is None or row.label in labels]
 
 
 def line_of(row: Row, asked: Asked, options: Options) -> Line:
     """What the row came to, from its file if it is there and of the same recipes and data."""
-    recipes = [recipe_of(row, asked, options, seed, fold) for seed in asked.seeds for fold in asked.folds or (None,)]
-    fingerprint = hashlib.sha256("".join(map(fingerprint_of, recipes)).encode()).hexdigest()[:8]
+    members = asked.members(row)
+    places = [(seed, fold) for seed in asked.seeds for fold in asked.folds or (None,)]
+    recipes = [[recipe_of(member, asked, options, *place) for member in members] for place in places]
+    fingerprint = hashlib.sha256("".join(map(fingerprint_of, chain(*recipes))).encode()).hexdigest()[:8]
     kept = options.out / "lines" / f"{row.slug}-{fingerprint}.json"
     if kept.exists():
         return Line.model_validate_json(kept.read_bytes())
-    plans = [trained(row.label, recipe, options) for recipe in recipes]
-    line = tested(row, plans, fingerprint, options)
+    runs = [
+        Run(tuple(trained(member.label, recipe, options) for member, recipe in zip(members, of_run, strict=True)))
+        for of_run in recipes
+    ]
+    line = tested(row, runs, fingerprint, options)
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(line.model_dump_json(indent=2))
     return line
@@ -135,22 +167,24 @@ def trained(label: str, recipe: Recipe, options: Options) -> Plan:
     return plan
 
 
-def tested(row: Row, plans: list[Plan], fingerprint: str, options: Options) -> Line:
+def tested(row: Row, runs: list[Run], fingerprint: str, options: Options) -> Line:
     """Every run on its test side, folds together; and what the first one weighs and how fast it answers."""
-    entries = [Entry(str(plan.folder), locate(str(plan.folder), "")) for plan in plans]
-    out = options.out / "tested" / f"{row.slug}-{fingerprint}" if len(plans) > 1 else None
-    found = evaluate_runs(entries, plans[0].data.folder, out, "test", lambda *_: None, options.device)
-    histories = [history_of(plan) for plan in plans]
+    name = f"{row.slug}-{fingerprint}"
+    places = [run.place(options.out / "averages" / name / str(number)) for number, run in enumerate(runs)]
+    entries = [Entry(str(place), locate(str(place), "")) for place in places]
+    data = runs[0].plans[0].data
+    out = options.out / "tested" / name if len(runs) > 1 else None
+    found = evaluate_runs(entries, data.folder, out, "test", lambda *_: None, options.device)
     bundle = entries[0].found.bundle
     return Line(
         label=row.label,
         fingerprint=fingerprint,
         parameters=sum(parameter.numel() for parameter in bundle.build().parameters()),
-        weights_mb=(plans[0].folder / BUNDLE / WEIGHTS).stat().st_size / 1e6,
-        epochs=tuple(len(history) for history in histories),
-        best_epochs=tuple(int(history[-1]["best_epoch"]) for history in histories),
-        epoch_s=statistics.median(row["epoch_s"] for history in histories for row in history[1:] or history),
-        answers_per_s=answers_per_s(bundle, plans[0], options.device),
+        weights_mb=(places[0] / BUNDLE / WEIGHTS).stat().st_size / 1e6,
+        epochs=tuple(len(history) for run in runs for history in run.histories),
+        best_epochs=tuple(int(history[-1]["best_epoch"]) for run in runs for history in run.histories),
+        epoch_s=statistics.median(run.epoch_s for run in runs),
+        answers_per_s=answers_per_s(bundle, data, options.device),
         threads=torch.get_num_threads(),
         evaluations=found.evaluations,
     )
@@ -161,12 +195,12 @@ def history_of(plan: Plan) -> list[dict[str, float]]:
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
-def answers_per_s(bundle: ModelBundle, plan: Plan, device: str) -> dict[str, float]:
+def answers_per_s(bundle: ModelBundle, data: PreparedDataset, device: str) -> dict[str, float]:
     """Images of the test side a second, by the predictor of the service, one and many at once."""
     predictor = Predictor.load(bundle, device)
     found = {}
     for size in BATCHES:
-        images = next(iterate_batches(plan.data.folder, plan.data.manifest, "test", size))["image"]
+        images = next(iterate_batches(data.folder, data.manifest, "test", size))["image"]
         predictor.predict(images)
         count, started_at = 0, time.perf_counter()
         while time.perf_counter() - started_at < MIN_SECONDS:
