@@ -36,11 +36,12 @@ from glioray.registry.bundle import WEIGHTS, ModelBundle
 from glioray.registry.ensemble import Named, average, save_average
 from glioray.registry.locate import locate
 from glioray.serving.predictor import Predictor
+from glioray.training.checkpoints import checkpoint_name, checkpoints
 from glioray.training.loop import fit
 from glioray.training.plan import Plan, plan_run
 from glioray.training.record import BUNDLE, METRICS, write_bundle, write_metrics
 from glioray.training.state import read_history
-from glioray.training.worker import LocalWorker, Progress, checkpoint_name, checkpoints
+from glioray.training.worker import LocalWorker, Progress
 
 BATCHES = (1, 32)
 MIN_SECONDS = 3.0

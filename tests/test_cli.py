@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -93,6 +94,21 @@ def test_prepare_prints_one_json_object(
         main()
     assert not stopped.value.code
     assert json.loads(capsys.readouterr().out)["images"] == 24
+
+
+def test_plan_says_what_a_run_would_take(monkeypatch, capsys, unet_recipe, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(unet_recipe.to_yaml())
+    monkeypatch.setattr("glioray.training.estimate.TRIAL_S", 0.0)
+    monkeypatch.setattr(sys, "argv", ["glioray", "plan", str(recipe), "--runs", str(tmp_path / "runs"), "--json"])
+
+    with contextlib.suppress(SystemExit):
+        main()
+
+    found = json.loads(capsys.readouterr().out)
+    assert found["run_s"] == pytest.approx(3 * found["epoch_s"])
+    assert found["worker_bytes"] > 1e8
+    assert not (tmp_path / "runs").exists()
 
 
 def test_models_lists_every_architecture(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

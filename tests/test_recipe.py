@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -63,6 +65,7 @@ def plain() -> Recipe:
         ({"precision": "fp16"}, "x.yaml: precision: 'fp16' is refused: input should be 'auto', 'fp32' or 'bf16'"),
         ({"task": "segmentaton"}, "task: 'segmentaton' is refused: input should be 'classification' or 'segment"),
         ({"task": "segmentation"}, "model 'custom_cnn' is for classification, the task is segmentation"),
+        ({"scaling": {"num_workers": 2, "min_workers": 3}}, "scaling.min_workers 3 is above scaling.num_workers 2"),
         ({"scaling": {"num_workers": 64}}, "budget.batch_size 32 leaves some of 64 workers without an image"),
     ],
 )  # fmt: skip
@@ -206,6 +209,23 @@ def test_a_recipe_is_frozen():
 @pytest.mark.parametrize(("path", "value"), OTHER_VALUES)
 def test_the_fingerprint_changes_with_what_decides_the_result(path, value):
     assert plain().with_values(path, value).fingerprint != plain().fingerprint
+
+
+def test_the_fingerprint_is_what_it_was_before_there_were_elastic_runs():
+    values = plain().values()
+    del values["scaling"]["min_workers"]
+    content = json.dumps(values, separators=(",", ":")).encode()
+    assert plain().fingerprint == hashlib.sha256(content).hexdigest()[:8]
+
+
+def test_a_bound_that_allows_no_fewer_workers_is_none():
+    assert plain().with_values("scaling.min_workers", 1).fingerprint == plain().fingerprint
+
+
+def test_an_elastic_run_is_another_one_whose_lower_bound_may_be_moved():
+    fixed = plain().with_values("scaling.num_workers", 4)
+    three, two = (fixed.with_values("scaling.min_workers", fewest).fingerprint for fewest in (3, 2))
+    assert three == two != fixed.fingerprint
 
 
 def test_the_fingerprint_ignores_how_many_cores_a_worker_has():

@@ -6,6 +6,7 @@ Everything heavy is imported inside the verb that needs it: `glioray --help` loa
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import typer
 
 from glioray import cli_data, cli_models
 from glioray.cli_data import Address, Json
-from glioray.cli_models import Registry
+from glioray.cli_models import Registry, Set
 from glioray.errors import GliorayError
 
 app = typer.Typer(
@@ -29,12 +30,10 @@ app = typer.Typer(
 
 VERBS: tuple[Callable[..., None], ...] = (
     *(cli_data.phantom, cli_data.download, cli_data.audit, cli_data.sources, cli_data.prepare),
-    *(cli_models.models, cli_models.settings, cli_models.ensemble, cli_models.publish),
+    *(cli_models.models, cli_models.settings, cli_models.plan, cli_models.ensemble, cli_models.publish),
 )
 for verb in VERBS:
     app.command()(verb)
-
-Set = Annotated[list[str] | None, typer.Option("--set", help="change a setting: optimizer.learning_rate=1e-3")]
 
 
 def main() -> None:
@@ -63,6 +62,10 @@ def train(
     from glioray.options import planned_recipe
     from glioray.training.plan import plan_run
     from glioray.training.watch import Watcher
+    from glioray.training.watching.choice import chosen_listeners
+    from glioray.training.watching.listener import told
+    from glioray.training.watching.page import FILE_NAME, Invocation
+    from glioray.training.watching.tracking import deliver
 
     require_lasting(runs)
     chosen, planned = planned_recipe(recipe, settings or ())
@@ -72,13 +75,22 @@ def train(
     folder = terminal.relative(plan.folder)
     following = f"glioray evaluate {folder}"
     if plan.is_complete:
-        terminal.close(as_json, "Complete before: nothing was done", {"run": folder}, following)
+        sent = deliver(plan, os.environ)
+        terminal.close(as_json, "Complete before: nothing was trained", {"run": folder, **sent}, following)
         return
+
+    def say(line: str) -> None:
+        terminal.say(line, as_json)
+
+    invocation = Invocation.of(recipe, settings or (), name, runs, folder)
+    listeners = chosen_listeners(plan, invocation, os.environ, say)
     started_at = time.perf_counter()
     with terminal.bars(as_json) as show, connect(address, dashboard=True):
+        from glioray.training.ray_metrics import RayMetrics
         from glioray.training.run import train as run
 
-        done = run(plan, Watcher(show, lambda line: terminal.say(line, as_json)))
+        with told(plan, (Watcher(show, say), *listeners, RayMetrics(plan)), say) as audience:
+            done = run(plan, audience, say)
     best = done.history[int(done.history[-1]["best_epoch"]) - 1]
     facts: dict[str, Any] = {
         "run": folder,
@@ -89,6 +101,7 @@ def train(
         "epoch_s": round(sum(row["epoch_s"] for row in done.history) / len(done.history), 2),
         "feeding": done.feeding,
         "bundle": terminal.relative(done.bundle),
+        "page": f"{folder}/{FILE_NAME}",
         "elapsed_s": round(time.perf_counter() - started_at, 1),
     }
     terminal.close(as_json, "Trained", facts, following)

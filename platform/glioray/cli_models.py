@@ -1,8 +1,9 @@
-"""The verbs of models: models, settings, ensemble, publish. Registered by `glioray.cli`."""
+"""The verbs of models: models, settings, plan, ensemble, publish. Registered by `glioray.cli`."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ import typer
 from glioray.cli_data import Json
 
 Registry = Annotated[str, typer.Option(help="folder or fsspec address of the published models")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="change a setting: optimizer.learning_rate=1e-3")]
 
 
 def models(registry: Registry = "registry", as_json: Json = False) -> None:
@@ -49,6 +51,31 @@ def settings(
         return
     rows = [(setting.path, setting.default, setting.text) for setting in found]
     terminal.table(f"A recipe with {model}", ("setting", "default", "what it does"), rows)
+
+
+def plan(
+    recipe: Annotated[Path, typer.Argument(help="a file of search_spaces/")],
+    settings: Set = None,
+    runs: Annotated[Path, typer.Option(help="folder where the run would lie")] = Path("runs"),
+    machines: Annotated[int, typer.Option(min=1, help="like this one, that the workers would spread over")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Before 2. Tries a recipe for seconds: what it would take of time, memory and disk; refuses what cannot fit."""
+    from glioray import terminal
+    from glioray.data.prepared import PreparedDataset
+    from glioray.options import planned_recipe
+    from glioray.training.estimate import estimate, require_room
+    from glioray.training.plan import check_fit
+
+    chosen, planned = planned_recipe(recipe, settings or ())
+    for line in planned:
+        terminal.say(line, as_json)
+    data = PreparedDataset.open(Path(chosen.data.path), chosen.data.fold)
+    check_fit(chosen, data)
+    found = estimate(chosen, data)
+    facts = vars(found) if as_json else found.facts(chosen)
+    terminal.close(as_json, "What it would take", facts, f"glioray train {recipe}")
+    require_room(found, chosen, runs, machines)
 
 
 def ensemble(
@@ -101,7 +128,10 @@ def publish(
     from glioray import terminal
     from glioray.registry.locate import locate
     from glioray.registry.store import LATEST, Store
+    from glioray.training.watching.registered import register
+    from glioray.training.watching.tracking import asked_for
 
+    server = asked_for(os.environ)
     found = locate(str(run), registry)
     published = Store(registry).publish(found.folder, name, (LATEST, *(alias or ())))
     facts = {
@@ -110,5 +140,6 @@ def publish(
         "aliases": ", ".join(published.aliases),
         "registry": registry,
         "scores": len(found.bundle.config.scores) or "none: run `glioray evaluate` before publishing",
+        **({"mlflow": register(server, run, found.folder, published)} if server else {}),
     }
     terminal.close(as_json, "Published", facts, f"glioray serve --registry {registry}")

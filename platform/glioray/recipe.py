@@ -104,6 +104,19 @@ class Scaling(_Section):
     num_workers: int = Field(1, ge=1, le=1024, description="that train together, each with its share of a batch")
     use_gpu: bool = Field(False, description="one GPU for each worker")
     cpus_per_worker: float = Field(1.0, gt=0, le=256, description="cores that Ray keeps for each worker")
+    min_workers: int | None = Field(
+        None, ge=1, le=1024, description="go on with as few when machines are lost, until they are back; none waits"
+    )
+
+    @property
+    def is_elastic(self) -> bool:
+        """Whether the number of workers may change under way."""
+        return self.min_workers is not None and self.min_workers < self.num_workers
+
+    @property
+    def fewest_workers(self) -> int:
+        """That the run goes on with."""
+        return self.num_workers if self.min_workers is None else self.min_workers
 
 
 class Recipe(_Section):
@@ -131,6 +144,11 @@ class Recipe(_Section):
         if self.model.task != self.task:
             raise ValueError(
                 f"model {self.model.name!r} is for {self.model.task}, the task is {self.task}: change one of the two"
+            )
+        if self.scaling.fewest_workers > self.scaling.num_workers:
+            raise ValueError(
+                f"scaling.min_workers {self.scaling.min_workers} is above scaling.num_workers "
+                f"{self.scaling.num_workers}: lower the first, or raise the second"
             )
         if self.budget.batch_size < self.scaling.num_workers:
             raise ValueError(
@@ -214,10 +232,16 @@ class Recipe(_Section):
 
     @property
     def fingerprint(self) -> str:
-        """8 hex digits of all that decides the result; how many cores each worker has does not."""
-        scaling = self.scaling.model_copy(update={"cpus_per_worker": 1.0})
+        """8 hex digits of all that decides the result; how many cores each worker has does not.
+
+        An elastic run is another than one of a fixed number of workers, but its lower bound may be moved under way.
+        """
+        elastic = {"min_workers": 1 if self.scaling.is_elastic else None}
+        scaling = self.scaling.model_copy(update={"cpus_per_worker": 1.0, **elastic})
         decisive = self.model_copy(update={"scaling": scaling})
-        return hashlib.sha256(decisive.model_dump_json().encode()).hexdigest()[:8]
+        # Not there before there were elastic runs, whose fingerprints the others keep.
+        unset = None if self.scaling.is_elastic else {"scaling": {"min_workers"}}
+        return hashlib.sha256(decisive.model_dump_json(exclude=unset).encode()).hexdigest()[:8]
 
 
 def read_recipe(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""Ray Train for real: what only several processes, DDP and Ray's own checkpoints can show."""
+"""Ray Train for real: what only several processes, DDP and Ray's controller can show."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from glioray.data.prepared import PreparedDataset
 from glioray.errors import ClusterError, ModelError
 from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
+from glioray.training.checkpoints import Say, say_to_log
 from glioray.training.plan import plan_run
 from glioray.training.worker import Progress, ignore_progress
 
@@ -30,10 +31,12 @@ def _ray() -> Iterator[None]:
         yield
 
 
-def train(recipe: Recipe, runs: Path, name: str = "run", on_progress: Watch = ignore_progress) -> Run:
+def train(
+    recipe: Recipe, runs: Path, name: str = "run", on_progress: Watch = ignore_progress, say: Say = say_to_log
+) -> Run:
     from glioray.training import run  # imports Ray, which must find its environment set
 
-    return run.train(plan_run(recipe, runs, name), on_progress)
+    return run.train(plan_run(recipe, runs, name), on_progress, say)
 
 
 @pytest.fixture
@@ -66,12 +69,14 @@ def test_what_a_worker_refuses_reaches_the_user_in_its_own_words(recipe: Recipe,
     wild = recipe.with_values("optimizer.name", "sgd").with_values("optimizer.learning_rate", 1.0)
     wild = wild.with_values("loss.bce_weight", 100).with_values("loss.dice_weight", 100)
     wild = wild.with_values("optimizer.weight_decay", 1).with_values("optimizer.decay_all", True)
+    wild = wild.with_values("budget.epochs", 200).with_values("scaling.num_workers", 2)
+    lines: list[str] = []
     with pytest.raises(ModelError, match="lower optimizer.learning_rate"):
-        train(wild.with_values("budget.epochs", 200).with_values("budget.batch_size", 1), tmp_path)
+        train(wild.with_values("budget.batch_size", 2), tmp_path, say=lines.append)
+    assert lines == []  # it was not tried again
 
 
 def test_of_equal_scores_the_earliest_epoch_becomes_the_bundle(recipe: Recipe, tmp_path: Path) -> None:
-    """Ray Train by itself keeps the latest of equals."""
     still = recipe.with_values("optimizer.learning_rate", 1e-12).with_values("budget.epochs", 3)
     run = train(still, tmp_path)
     assert {row["best_epoch"] for row in run.history} == {1}

@@ -18,9 +18,10 @@ from glioray.evaluation.result import Evaluation
 from glioray.evaluation.run import evaluate
 from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
+from glioray.training.checkpoints import checkpoints
 from glioray.training.loop import fit
 from glioray.training.record import write_bundle
-from glioray.training.worker import LocalWorker, checkpoints
+from glioray.training.worker import LocalWorker
 
 PHANTOM = PrepareOptions(task="classification", image_size=80, val_fraction=0.3, test_fraction=0.3)
 

@@ -16,10 +16,11 @@ from glioray.data.prepared import PreparedDataset
 from glioray.errors import ModelError
 from glioray.network import build_network
 from glioray.recipe import Recipe
+from glioray.training.checkpoints import checkpoints
 from glioray.training.epoch import Batch
 from glioray.training.loop import fit
 from glioray.training.state import MODEL, STATE, TRAINED, read_history
-from glioray.training.worker import LocalWorker, checkpoints
+from glioray.training.worker import LocalWorker
 
 Train = Callable[..., Path]
 

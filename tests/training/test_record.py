@@ -12,10 +12,11 @@ from glioray.data.prepared import PreparedDataset
 from glioray.errors import RecipeError
 from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
+from glioray.training.checkpoints import checkpoints
 from glioray.training.loop import fit
 from glioray.training.record import draw_curves, open_run, write_bundle, write_metrics
 from glioray.training.state import MODEL, STATE, TRAINED, read_history
-from glioray.training.worker import LocalWorker, checkpoints
+from glioray.training.worker import LocalWorker
 
 
 @pytest.mark.parametrize(("path", "value"), [("seed", 7), ("scaling.num_workers", 2)])

@@ -10,6 +10,7 @@ from torch import nn
 from glioray.errors import BundleError
 from glioray.recipe import Optimizer
 from glioray.training.average import MovingAverage
+from glioray.training.checkpoints import damage
 from glioray.training.optimizer import build_optimizer
 from glioray.training.state import OPTIMIZER, TrainState
 
@@ -42,6 +43,13 @@ def test_saved_equals_loaded(state: TrainState, tmp_path: Path) -> None:
     assert other.history == state.history
     moments = state.optimizer.state_dict()["state"][0]["exp_avg"]
     assert torch.equal(other.optimizer.state_dict()["state"][0]["exp_avg"], moments)
+
+
+def test_what_is_saved_can_be_checked(state: TrainState, tmp_path: Path) -> None:
+    state.save(tmp_path)
+    assert damage(tmp_path) is None
+    (tmp_path / OPTIMIZER).write_bytes((tmp_path / OPTIMIZER).read_bytes()[:-1])
+    assert damage(tmp_path) == f"{OPTIMIZER} is not what was written"
 
 
 def test_an_average_is_saved_beside_what_learns(tmp_path: Path) -> None:

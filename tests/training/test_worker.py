@@ -7,7 +7,8 @@ import torch
 
 from glioray.data.prepared import PreparedDataset
 from glioray.recipe import Recipe
-from glioray.training.worker import LocalWorker, batch_size_per_worker, checkpoint_name, checkpoints, enriched
+from glioray.training.checkpoints import checkpoint_name, checkpoints, seal
+from glioray.training.worker import LocalWorker, batch_size_per_worker, enriched
 
 
 @pytest.fixture
@@ -33,17 +34,21 @@ def test_a_smaller_last_batch_is_dropped(worker: LocalWorker) -> None:
     assert len(pixels(worker, 1, 5)) == 5  # of 8
 
 
-def test_only_the_best_and_the_last_checkpoint_are_kept(worker: LocalWorker, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.mkdir()
-    for epoch, best in ((1, 1), (2, 2), (3, 2), (4, 2)):
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    seal(folder)
+    return folder
+
+
+def test_the_best_and_the_last_two_checkpoints_are_kept(worker: LocalWorker, source: Path, tmp_path: Path) -> None:
+    for epoch, best in ((1, 1), (2, 2), (3, 2), (4, 2), (5, 2)):
         worker.report({"best_epoch": best}, epoch, source)
-    assert [path.name for path in checkpoints(tmp_path)] == [checkpoint_name(2), checkpoint_name(4)]
+    assert [path.name for path in checkpoints(tmp_path)] == [checkpoint_name(epoch) for epoch in (2, 4, 5)]
 
 
-def test_it_resumes_from_the_last_checkpoint_not_the_best(worker: LocalWorker, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.mkdir()
+def test_it_resumes_from_the_last_checkpoint_not_the_best(worker: LocalWorker, source: Path, tmp_path: Path) -> None:
     worker.report({"best_epoch": 1}, 1, source)
     worker.report({"best_epoch": 1}, 2, source)
     with worker.resume_from() as newest:
@@ -86,3 +91,11 @@ def test_the_worker_takes_the_share(worker: LocalWorker) -> None:
 
 def test_the_batch_of_a_recipe_is_shared_by_the_workers(unet_recipe: Recipe) -> None:
     assert batch_size_per_worker(unet_recipe.with_values("scaling.num_workers", 2)) == 2
+
+
+@pytest.mark.parametrize(("world_size", "each"), [(1, 12), (2, 6), (3, 4), (4, 2)])
+def test_the_batch_is_kept_with_fewer_workers_as_far_as_whole_portions_go(
+    unet_recipe: Recipe, world_size: int, each: int
+) -> None:
+    recipe = unet_recipe.with_values("budget.batch_size", 12).with_values("scaling.num_workers", 3)
+    assert batch_size_per_worker(recipe.with_values("budget.accumulate", 2), world_size) == each

@@ -31,10 +31,11 @@ from glioray.data.split import SPLITS
 from glioray.errors import DataError
 from glioray.network import build_network
 from glioray.recipe import Recipe
+from glioray.training.checkpoints import checkpoints
 from glioray.training.epoch import Batch
 from glioray.training.loop import fit
 from glioray.training.state import MODEL
-from glioray.training.worker import LocalWorker, Progress, checkpoints
+from glioray.training.worker import LocalWorker, Progress
 
 MOST_TRAIN, MOST_VAL, MOST_TEST = 800, 64, 1000
 BATCH_SIZE = 16

@@ -56,7 +56,8 @@ def train_dataset(data: PreparedDataset, feed: Feed) -> ray.data.Dataset:
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # else it says, as warnings, how it was set up
     shards = [str(path.absolute()) for path in listed_shards(data.folder, data.manifest, "train")]
     target = "label" if data.manifest.contents.task == "classification" else "mask"
-    dataset = ray.data.read_parquet(shards, columns=["image", target], num_cpus=0.1)
+    # Workers may take every core: a reading that asked for a part of one would never begin, and training wait for ever.
+    dataset = ray.data.read_parquet(shards, columns=["image", target], num_cpus=0)
     return dataset.materialize() if feed.place == "object store" else dataset
 
 

@@ -122,9 +122,9 @@ def _check_foreground(recipe: Recipe, data: PreparedDataset) -> None:
         return
     if recipe.task == "classification":
         raise RecipeError("data.foreground_share is of slices that show a label, the task is classification: remove it")
-    needed, there = train_bytes(data), recipe.scaling.num_workers * WORKER_BYTES
+    needed, there = train_bytes(data), recipe.scaling.fewest_workers * WORKER_BYTES
     if needed > there:
         raise RecipeError(
             f"data.foreground_share needs the train side in the workers' memory: {needed / 1e9:.1f} GB, they hold "
-            f"{there / 1e9:.0f} GB; raise scaling.num_workers, or prepare with --drop-empty instead"
+            f"{there / 1e9:.0f} GB; raise scaling.num_workers (and min_workers), or prepare with --drop-empty instead"
         )

@@ -26,7 +26,7 @@ from glioray.training.epoch import Pass, train_epoch
 from glioray.training.freezing import Freezer
 from glioray.training.optimizer import build_optimizer
 from glioray.training.precision import autocast_type
-from glioray.training.progress import Reporter
+from glioray.training.progress import Reporter, Timed
 from glioray.training.schedule import set_learning_rate
 from glioray.training.state import TrainState
 from glioray.training.validation import validated
@@ -52,6 +52,7 @@ def fit(recipe: Recipe, data: PreparedDataset, worker: Worker) -> None:
         reporter = Reporter(recipe, data, worker, state.epoch + 1)
         metrics = _train(recipe, worker, replica, state, settings, reporter)
         metrics["train_s"] = time.perf_counter() - started_at
+        metrics["wait_share"] = metrics.pop("wait_s") / metrics["train_s"]
         metrics |= validated(recipe, worker, state, settings)
         metrics["epoch_s"] = time.perf_counter() - started_at
         row = state.add(metrics)
@@ -106,10 +107,10 @@ def _replica(recipe: Recipe, worker: Worker, model: nn.Module) -> nn.Module:
 def _train(
     recipe: Recipe, worker: Worker, replica: nn.Module, state: TrainState, settings: Pass, reporter: Reporter
 ) -> Metrics:
-    """One epoch of updates; gives the mean loss over all workers and the last learning rate."""
-    epoch, batch_size = state.epoch + 1, batch_size_per_worker(recipe)
+    """One epoch of updates; gives mean loss and mean wait for data over all workers, and the last learning rate."""
+    epoch, batch_size = state.epoch + 1, batch_size_per_worker(recipe, worker.world_size)
     torch.manual_seed(epoch_seed(recipe.seed, epoch, worker.rank))
-    batches = worker.train_batches(epoch, batch_size, recipe.data.foreground_share)
+    batches = Timed(worker.train_batches(epoch, batch_size, recipe.data.foreground_share))
     updates = max(1, worker.train_rows // batch_size)
     rate = math.nan
 
@@ -123,7 +124,13 @@ def _train(
         reporter.step(rows, loss)
 
     sums = train_epoch(replica, state.optimizer, batches, settings, set_rate, follow)
-    loss, rows = worker.sum(sums).tolist()
+    loss, rows, wait_s = worker.sum(torch.cat([sums, sums.new_tensor([batches.wait_s])])).tolist()
     if not math.isfinite(loss):
         raise ModelError(f"epoch {epoch}: the loss is {loss / rows}; lower optimizer.learning_rate, now {rate:g}")
-    return {"loss": loss / rows, "learning_rate": rate, "rows": rows, "first_step_s": reporter.first_step_s}
+    return {
+        "loss": loss / rows,
+        "learning_rate": rate,
+        "rows": rows,
+        "first_step_s": reporter.first_step_s,
+        "wait_s": wait_s / worker.world_size,
+    }

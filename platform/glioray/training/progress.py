@@ -1,17 +1,37 @@
-"""Tells the worker's person where the run is, not more often than is worth it."""
+"""Tells the worker's person where the run is, not more often than is worth it; and how long it waited for data."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
 from glioray.data.prepared import PreparedDataset
 from glioray.recipe import Recipe
+from glioray.training.epoch import Batch
 from glioray.training.worker import Metrics, Progress, Worker
 
 SHOW_EVERY_S = 0.5
+
+
+class Timed:
+    """Batches, and the seconds that were waited for them. A GPU may work meanwhile: this is what it waits at most."""
+
+    def __init__(self, batches: Iterable[Batch]) -> None:
+        self.wait_s = 0.0
+        self._batches = iter(batches)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        started_at = time.perf_counter()
+        try:
+            return next(self._batches)
+        finally:
+            self.wait_s += time.perf_counter() - started_at
 
 
 class Reporter:

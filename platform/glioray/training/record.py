@@ -39,12 +39,23 @@ def open_run(folder: Path, recipe: Recipe, data: PreparedDataset) -> None:
 
 
 def write_metrics(folder: Path, history: History) -> None:
-    """`metrics.csv`, one line an epoch."""
+    """`metrics.csv`, one line an epoch; a metric that some epochs lack is left empty there."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(history[-1]), lineterminator="\n")
+    names = dict.fromkeys(name for row in reversed(history) for name in row)
+    writer = csv.DictWriter(text, fieldnames=list(names), lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
     write_at_once(folder / METRICS, text.getvalue().encode())
+
+
+def read_metrics(folder: Path) -> History:
+    """The rows of `metrics.csv`; none where there is no such file, or a damaged one, which the next epoch replaces."""
+    try:
+        with (folder / METRICS).open(newline="") as file:
+            rows = [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError, csv.Error):
+        return []
+    return rows if all({"epoch", "best_epoch"} <= set(row) for row in rows) else []
 
 
 def write_bundle(folder: Path, recipe: Recipe, data: PreparedDataset, checkpoint: Path, epoch: int) -> Path:
@@ -68,6 +79,11 @@ def write_bundle(folder: Path, recipe: Recipe, data: PreparedDataset, checkpoint
     return folder / BUNDLE
 
 
+def best_row(history: History) -> dict[str, float]:
+    """Of the epoch that validation chose so far."""
+    return history[int(history[-1]["best_epoch"]) - 1]
+
+
 def draw_curves(history: History) -> bytes:
     """PNG: the losses of train and val, and the score with its best epoch."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
@@ -78,7 +94,7 @@ def draw_curves(history: History) -> bytes:
     losses.set(xlabel="epoch", ylabel="loss", title="Loss")
     losses.legend(frameon=False)
     scores.plot(epochs, [row["score"] for row in history], color="#54a24b")
-    best = history[int(history[-1]["best_epoch"]) - 1]
+    best = best_row(history)
     scores.axvline(best["epoch"], color="#999999", linestyle=":", linewidth=1)
     scores.set(
         xlabel="epoch",

@@ -6,6 +6,7 @@ after a kill is the same epoch.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from torch import nn
 from glioray.errors import BundleError
 from glioray.recipe import Recipe
 from glioray.training.average import MovingAverage
+from glioray.training.checkpoints import full_disk_told, seal
 
 MODEL, TRAINED = "model.safetensors", "trained.safetensors"  # what answers; what learns, where that is another
 OPTIMIZER, STATE = "optimizer.pt", "state.json"
@@ -68,13 +70,21 @@ class TrainState:
         return self.epoch >= recipe.budget.epochs or (patience is not None and waited >= patience)
 
     def save(self, folder: Path) -> None:
-        """Writes its files into an empty folder."""
-        (folder / MODEL).write_bytes(safetensors.torch.save(contiguous_weights(self.answering)))
-        if self.average is not None:
-            (folder / TRAINED).write_bytes(safetensors.torch.save(contiguous_weights(self.model)))
-        torch.save(self.optimizer.state_dict(), folder / OPTIMIZER)
+        """Writes its files into an empty folder, the hashes of all others last.
+
+        Raises:
+            ClusterError: the disk is full.
+        """
+        optimizer = io.BytesIO()  # to a file torch hides why it could not be written
+        torch.save(self.optimizer.state_dict(), optimizer)
         updates = {} if self.average is None else {"updates": self.average.updates}
-        (folder / STATE).write_text(json.dumps({"history": self.history, **updates}) + "\n")
+        with full_disk_told(folder):
+            (folder / MODEL).write_bytes(safetensors.torch.save(contiguous_weights(self.answering)))
+            if self.average is not None:
+                (folder / TRAINED).write_bytes(safetensors.torch.save(contiguous_weights(self.model)))
+            (folder / OPTIMIZER).write_bytes(optimizer.getbuffer())
+            (folder / STATE).write_text(json.dumps({"history": self.history, **updates}) + "\n")
+            seal(folder)
 
     def load(self, folder: Path) -> None:
         """Goes on from a checkpoint.

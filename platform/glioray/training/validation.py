@@ -17,7 +17,9 @@ def validated(recipe: Recipe, worker: Worker, state: TrainState, settings: Pass)
     """
     for model in dict.fromkeys((state.model, state.answering)):
         _average_buffers(model, worker)
-    counts = validate(state.answering, worker.validation_batches(batch_size_per_worker(recipe)), settings)
+    counts = validate(
+        state.answering, worker.validation_batches(batch_size_per_worker(recipe, worker.world_size)), settings
+    )
     counts = {name: worker.sum(value) for name, value in counts.items()}
     metrics = settings.task.metrics(counts)
     name = settings.task.score

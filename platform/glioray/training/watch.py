@@ -5,26 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from glioray.training.watching.listener import Listener
+from glioray.training.watching.scalars import RATE, scalars
 from glioray.training.worker import Progress
 
 
 @dataclass(frozen=True)
-class Watcher:
-    """Told every `Progress`; draws one bar over the whole run, and says a line an epoch."""
+class Watcher(Listener):
+    """Draws one bar over the whole run, and says a line an epoch; can be told every `Progress` by itself too."""
 
     bar: Callable[[str, int, int], None]
     say: Callable[[str], None]
 
-    def __call__(self, progress: Progress) -> None:
+    def step(self, progress: Progress) -> None:
         """Draws and says."""
         rows = (progress.epoch - 1) * progress.rows_of_epoch + progress.rows
         self.bar("train, images", rows, progress.epochs * progress.rows_of_epoch)
         metrics = progress.metrics
         if metrics is not None:
-            rate = metrics["rows"] / metrics["train_s"]
             best = "  best" if metrics["best_epoch"] == metrics["epoch"] else ""
             self.say(
                 f"epoch {progress.epoch:>3}/{progress.epochs}  loss {metrics['loss']:.4f}  "
                 f"val loss {metrics['val/loss']:.4f}  val score {metrics['score']:.4f}  "
-                f"{metrics['epoch_s']:.1f} s  {rate:,.0f} images/s{best}"
+                f"{metrics['epoch_s']:.1f} s  {scalars(metrics)[RATE]:,.0f} images/s{best}"
             )
+
+    __call__ = step

@@ -6,7 +6,6 @@ The loop never asks which worker it has.
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from glioray.data.prepared import PreparedDataset, iterate_batches, load_side
 from glioray.recipe import Recipe
+from glioray.training.checkpoints import Say, keep, newest_sound, say_to_log
 from glioray.training.epoch import Batch
 
 Metrics = dict[str, float]
@@ -65,10 +65,10 @@ class Worker(Protocol):
         """Tells a person; may drop what comes too fast."""
 
     def report(self, metrics: Metrics, epoch: int, checkpoint: Path | None) -> None:
-        """Keeps the best and the last checkpoint; all workers must call it, only rank 0 has one."""
+        """Keeps the best and the last two checkpoints; all workers must call it, only rank 0 has one."""
 
     def resume_from(self) -> contextlib.AbstractContextManager[Path | None]:
-        """The newest checkpoint as a folder, or none."""
+        """The newest checkpoint that is sound as a folder, the same on every worker; or none."""
 
 
 @dataclass
@@ -80,6 +80,7 @@ class LocalWorker:
     seed: int
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     on_progress: Callable[[Progress], None] = ignore_progress
+    say: Say = say_to_log
     rank: int = 0
     world_size: int = 1
 
@@ -114,23 +115,14 @@ class LocalWorker:
         self.on_progress(progress)
 
     def report(self, metrics: Metrics, epoch: int, checkpoint: Path | None) -> None:
-        """Copies the checkpoint beside the others, then removes all but the best and the last."""
+        """Copies the checkpoint beside the others; see `keep`."""
         assert checkpoint is not None
-        kept = self.folder / checkpoint_name(epoch)
-        partial = kept.with_name(f".{kept.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(checkpoint, partial)
-        shutil.rmtree(kept, ignore_errors=True)
-        partial.rename(kept)
-        keep = {epoch, int(metrics["best_epoch"])}
-        for old in checkpoints(self.folder):
-            if int(old.name.removeprefix("checkpoint_")) not in keep:
-                shutil.rmtree(old)
+        keep(checkpoint, self.folder, int(metrics["best_epoch"]), epoch)
 
     @contextlib.contextmanager
     def resume_from(self) -> Iterator[Path | None]:
-        """The checkpoint of the highest epoch."""
-        yield next(reversed(checkpoints(self.folder)), None)
+        """The checkpoint of the highest epoch that is sound."""
+        yield newest_sound(self.folder, self.say)
 
 
 def shuffled_batches(
@@ -173,21 +165,17 @@ def enriched(order: Tensor, is_foreground: Tensor, share: float, generator: torc
     return mixed[torch.randperm(len(mixed), generator=generator)]
 
 
-def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints of a run, by epoch."""
-    return sorted(folder.glob("checkpoint_[0-9]*"))
-
-
-def checkpoint_name(epoch: int) -> str:
-    """Folder of an epoch's checkpoint; sorts by epoch."""
-    return f"checkpoint_{epoch:05d}"
-
-
 def epoch_seed(seed: int, epoch: int, rank: int) -> int:
     """Another random stream for every epoch and worker, the same whenever the epoch is run again."""
     return ((seed * 1_000_003 + epoch) * 1_009 + rank) % 2**31
 
 
-def batch_size_per_worker(recipe: Recipe) -> int:
-    """Images of one update on one worker; the recipe's batch is that of all together."""
-    return recipe.budget.batch_size // recipe.scaling.num_workers
+def batch_size_per_worker(recipe: Recipe, world_size: int | None = None) -> int:
+    """Images of one update on one worker, in whole portions; the recipe's batch is that of all together.
+
+    Args:
+        recipe: what is asked.
+        world_size: how many train together just now; by default as many as the recipe asks for.
+    """
+    portions = (world_size or recipe.scaling.num_workers) * recipe.budget.accumulate
+    return recipe.budget.batch_size // portions * recipe.budget.accumulate

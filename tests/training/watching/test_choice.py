@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from glioray.data.prepared import PreparedDataset
+from glioray.errors import ClusterError
+from glioray.recipe import Recipe
+from glioray.training.plan import plan_run
+from glioray.training.watching import tracking
+from glioray.training.watching.choice import chosen_listeners
+from glioray.training.watching.page import Invocation
+from glioray.training.watching.tracking import Server
+
+
+def test_mlflow_is_told_last_and_only_where_the_environment_names_it(
+    unet_recipe: Recipe, volumes: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, asked = plan_run(unet_recipe, tmp_path, "run"), Invocation("glioray train", "runs/run")
+    places: list[tuple[str, str | None]] = []
+    monkeypatch.setattr(tracking, "connect", lambda *place: places.append(place) or Server(None, None))
+    without = chosen_listeners(plan, asked, {}, print)
+    within = chosen_listeners(plan, asked, {"MLFLOW_TRACKING_URI": "http://a", "MLFLOW_EXPERIMENT_NAME": "e"}, print)
+    assert [listener.name for listener in without] == ["waiting", "run.html", "TensorBoard"]
+    assert within[-1].name == "MLflow"
+    assert places == [("http://a", "e")]
+
+
+def test_an_mlflow_that_cannot_be_had_is_refused_before_anything_is_written(
+    unet_recipe: Recipe, volumes: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ClusterError("no MLflow answers")
+
+    plan = plan_run(unet_recipe, tmp_path, "run")
+    monkeypatch.setattr(tracking, "connect", refuse)
+    with pytest.raises(ClusterError):
+        chosen_listeners(plan, Invocation("glioray train", "run"), {"MLFLOW_TRACKING_URI": "http://a"}, print)
+    assert not (plan.folder / "run.html").exists()
