@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from glioray.cluster import set_environment
 from glioray.data.phantom import PhantomSettings, write_phantom
 from glioray.data.prepare import prepare
 from glioray.data.prepare_options import PrepareOptions
@@ -15,8 +16,12 @@ from glioray.recipe import Recipe
 
 
 def pytest_configure() -> None:
-    """Tiny tensors gain nothing from a second thread, and lose much where the cores are busy."""
+    """Tiny tensors gain nothing from a second thread, and lose much where the cores are busy.
+
+    Ray reads its environment once, when the first test file imports it: it is set before any is collected.
+    """
     torch.set_num_threads(1)
+    set_environment()
 
 
 @pytest.fixture(scope="session")

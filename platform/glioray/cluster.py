@@ -46,12 +46,7 @@ def connect(address: str | None = None, dashboard: bool = False) -> Iterator[Non
     """
     address = None if address == LOCAL else address or os.environ.get("RAY_ADDRESS")
     host = _host_that_listens(address) if address else LOOPBACK
-    for name, value in {
-        **_ENVIRONMENT,
-        **(_LOOPBACK if host in LOOPBACKS else {}),
-        **({} if address else _OWN),
-    }.items():
-        os.environ.setdefault(name, value)
+    set_environment(host, is_own=not address)
     import ray
 
     if ray.is_initialized():
@@ -74,6 +69,21 @@ def connect(address: str | None = None, dashboard: bool = False) -> Iterator[Non
         ray.shutdown()
         if local:
             os.environ.pop(_API_ADDRESS, None)
+
+
+def set_environment(host: str = LOOPBACK, is_own: bool = True) -> None:
+    """Sets what Ray reads once, when it is imported; what a person has set stays.
+
+    Args:
+        host: of the head.
+        is_own: whether that Ray is started here.
+    """
+    for name, value in {
+        **_ENVIRONMENT,
+        **(_LOOPBACK if host in LOOPBACKS else {}),
+        **(_OWN if is_own else {}),
+    }.items():
+        os.environ.setdefault(name, value)
 
 
 def require_lasting(folder: Path) -> None:

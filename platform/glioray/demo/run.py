@@ -26,6 +26,9 @@ from glioray.serving.run import serving
 from glioray.serving.settings import ServeArgs
 from glioray.training.plan import plan_run
 from glioray.training.watch import Watcher
+from glioray.training.watching.choice import chosen_listeners
+from glioray.training.watching.listener import told
+from glioray.training.watching.page import Invocation
 
 PUBLISHED_AS: dict[TaskName, str] = {"classification": "demo-kinds", "segmentation": "demo-regions"}
 PHANTOM = PhantomSettings(num_patients=192, image_size=128, num_slices=24, slices_per_patient=4)
@@ -107,13 +110,18 @@ def _prepare(task: Task, out: Path, bar: Bar) -> PreparedDataset:
 def _train(task: Task, out: Path, data: PreparedDataset, bar: Bar, say: Say) -> Path:
     from glioray.training.run import train
 
-    recipe = Recipe.from_yaml(task.recipe).with_values("data.path", str(data.folder))
-    for path, value in task.settings.items():
+    recipe, settings = Recipe.from_yaml(task.recipe), {"data.path": str(data.folder), **task.settings}
+    for path, value in settings.items():
         recipe = recipe.with_values(path, value)
     say(f"3/6 train: {recipe.model.name} for {task.name}, through Ray Train")
     plan = plan_run(recipe, out / "runs")
-    if not plan.is_complete:
-        train(plan, Watcher(lambda _, done, total: bar(f"train {recipe.model.name}", done, total), say))
+    if plan.is_complete:
+        return plan.folder
+    watcher = Watcher(lambda _, done, total: bar(f"train {recipe.model.name}", done, total), say)
+    written = [f"{path}={value}" for path, value in settings.items()]
+    invocation = Invocation.of(task.recipe, written, None, out / "runs", str(plan.folder))
+    with told(plan, (watcher, *chosen_listeners(plan, invocation, {}, say)), say) as audience:
+        train(plan, audience, say)
     return plan.folder
 
 
