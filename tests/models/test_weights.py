@@ -178,7 +178,7 @@ def test_a_file_that_is_not_there_is_named_with_where_it_was_looked_for(monkeypa
         ("w.pth", [1], "is no state dict of plain tensors"),
         ("w.pth", {"epoch": 3}, r"holds no state dict, but \['epoch'\]"),
         ("w.pth", {}, r"holds no state dict, but \[\]"),
-        ("w.pth", {"a": print}, "is no state dict of plain tensors"),
+        ("w.pth", {"a": len}, "is no state dict of plain tensors"),
     ],
 )
 def test_what_is_no_state_dict_is_refused_in_one_line(name, content, expected, tmp_path):
