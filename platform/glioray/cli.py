@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,6 +19,10 @@ from glioray import cli_data, cli_models
 from glioray.cli_data import Address, Json
 from glioray.cli_models import Registry, Set
 from glioray.errors import GliorayError
+
+if TYPE_CHECKING:
+    from glioray.training.plan import Plan
+    from glioray.training.run import Run
 
 app = typer.Typer(
     help="From a folder of brain MRI to an honest, explained model behind an HTTP address. "
@@ -91,9 +95,18 @@ def train(
 
         with told(plan, (Watcher(show, say), *listeners, RayMetrics(plan)), say) as audience:
             done = run(plan, audience, say)
-    best = done.history[int(done.history[-1]["best_epoch"]) - 1]
-    facts: dict[str, Any] = {
-        "run": folder,
+    elapsed_s = round(time.perf_counter() - started_at, 1)
+    facts = {"run": folder, **_figures(plan, done), "page": f"{folder}/{FILE_NAME}", "elapsed_s": elapsed_s}
+    terminal.close(as_json, "Trained", facts, following)
+
+
+def _figures(plan: Plan, done: Run) -> dict[str, Any]:
+    """What a training came to, by names."""
+    from glioray import terminal
+    from glioray.training.record import best_row
+
+    best = best_row(done.history)
+    return {
         "epochs": len(done.history),
         "best_epoch": int(best["epoch"]),
         "val_score": round(best["score"], 4),
@@ -101,10 +114,7 @@ def train(
         "epoch_s": round(sum(row["epoch_s"] for row in done.history) / len(done.history), 2),
         "feeding": done.feeding,
         "bundle": terminal.relative(done.bundle),
-        "page": f"{folder}/{FILE_NAME}",
-        "elapsed_s": round(time.perf_counter() - started_at, 1),
     }
-    terminal.close(as_json, "Trained", facts, following)
 
 
 @app.command()
