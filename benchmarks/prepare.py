@@ -230,9 +230,14 @@ def step_shards(folder: Path, cores: int) -> dict[str, float]:
         data = PreparedDataset.open(folder / f"prepared-{cores}-False")
         rows = data.manifest.sides["train"].rows
         started_at = time.perf_counter()
-        streamed = sum(map(batch_rows, train_dataset(data, Feed("shards", 1, "")).iter_torch_batches(batch_size=BATCH)))
+        streamed = sum(
+            map(
+                batch_rows,
+                train_dataset(data, Feed("shards", 1, ""), str(data.folder)).iter_torch_batches(batch_size=BATCH),
+            )
+        )
         first_s = time.perf_counter() - started_at
-        kept = train_dataset(data, Feed("object store", 1, ""))
+        kept = train_dataset(data, Feed("object store", 1, ""), str(data.folder))
         steady = repeated(lambda: map(batch_rows, kept.iter_torch_batches(batch_size=BATCH, prefetch_batches=2)))
         assert streamed == rows
         return {**steady, "first": rows / first_s}

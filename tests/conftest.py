@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,13 @@ def pytest_configure() -> None:
     """
     torch.set_num_threads(1)
     set_environment()
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An address of fsspec's own storage in memory, empty; copies of what lies there go to a folder of the test."""
+    monkeypatch.setenv("GLIORAY_CACHE", str(tmp_path / "cache"))
+    return f"memory://{tmp_path.name}-{uuid.uuid4().hex[:8]}"
 
 
 @pytest.fixture(scope="session")

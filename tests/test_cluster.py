@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from glioray.cluster import _job_environment, connect, free_port, require_lasting
+from glioray.cluster import _job_environment, _require_token, connect, free_port, require_lasting
 from glioray.errors import ClusterError
 
 
@@ -27,11 +27,26 @@ def test_a_job_does_not_write_into_its_copy_of_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    require_lasting(Path("runs"))
+    require_lasting("runs")
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
-    require_lasting(tmp_path.parent / "shared")
+    require_lasting(str(tmp_path.parent / "shared"))
     with pytest.raises(ClusterError, match="storage that all nodes share"):
-        require_lasting(Path("runs"))
+        require_lasting("runs")
+
+
+def test_a_missing_token_says_where_it_would_be_found(tmp_path: Path) -> None:
+    asked = {"RAY_AUTH_MODE": "token"}
+    for environment in (asked, asked | {"RAY_AUTH_TOKEN_PATH": str(tmp_path / "elsewhere")}):
+        with pytest.raises(ClusterError, match="copy that file from the head"):
+            _require_token(environment, tmp_path)
+
+
+def test_a_token_is_found_where_ray_finds_it(tmp_path: Path) -> None:
+    _require_token({}, tmp_path)
+    _require_token({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "secret"}, tmp_path)
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray/auth_token").write_text("secret")
+    _require_token({"RAY_AUTH_MODE": "token"}, tmp_path)
 
 
 def test_an_address_that_nobody_listens_on_is_refused_at_once() -> None:

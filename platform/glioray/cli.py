@@ -56,7 +56,7 @@ def train(
     recipe: Annotated[Path, typer.Argument(help="a file of search_spaces/")],
     settings: Set = None,
     name: Annotated[str | None, typer.Option(help="of the run; default: made from recipe and data")] = None,
-    runs: Annotated[Path, typer.Option(help="folder of the runs, shared by all nodes")] = Path("runs"),
+    runs: Annotated[str, typer.Option(help="folder of the runs, shared by all nodes, or s3://BUCKET/runs")] = "runs",
     address: Address = None,
     as_json: Json = False,
 ) -> None:
@@ -76,7 +76,7 @@ def train(
     for line in planned:
         terminal.say(line, as_json)
     plan = plan_run(chosen, runs, name)
-    folder = terminal.relative(plan.folder)
+    folder = terminal.relative(plan.place.place)
     following = f"glioray evaluate {folder}"
     if plan.is_complete:
         sent = deliver(plan, os.environ)
@@ -122,11 +122,13 @@ def evaluate(
     bundles: Annotated[
         list[str],
         typer.Argument(
-            help="a run's folder, a bundle's folder, or NAME@VERSION of the registry; several: all folds of the data, "
-            "which are scored as one, or several seeds of one split"
+            help="a run's folder or its address, a bundle's folder, or NAME@VERSION of the registry; several: all "
+            "folds of the data, which are scored as one, or several seeds of one split"
         ),
     ],
-    data: Annotated[Path | None, typer.Option(help="prepared folder; default: what it was trained on")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="prepared folder, or its address; default: what it was trained on")
+    ] = None,
     side: Annotated[Literal["train", "val", "test"], typer.Option(help="test: once, at the end")] = "test",
     out: Annotated[
         Path | None,
@@ -140,14 +142,17 @@ def evaluate(
 ) -> None:
     """Step 4. A model and the test split to scores by patient or group, with intervals and a report."""
     from glioray import terminal
+    from glioray.data.place import local_folder
     from glioray.evaluation.arrangement import Entry
     from glioray.evaluation.together import evaluate_runs
     from glioray.registry.locate import locate
 
     entries = [Entry(name, locate(name, registry)) for name in bundles]
-    place = data or Path(entries[0].config.recipe["data"]["path"])
+    place = local_folder(data or entries[0].config.recipe["data"]["path"])
     with terminal.bars(as_json) as show:
         found = evaluate_runs(entries, place, out, side, show, device)
+    for entry in entries:
+        entry.found.send()
     facts = found.values if as_json else found.summary | {"report": found.page}
     is_one = len(bundles) == 1
     following = f"glioray publish {bundles[0]} NAME" if is_one else f"glioray ensemble {' '.join(bundles)} --out FOLDER"

@@ -106,7 +106,7 @@ def sources(as_json: Json = False) -> None:
 def prepare(
     source: Annotated[str, typer.Argument(help="kind of the raw scans: see `glioray sources`")],
     raw: Annotated[Path, typer.Argument(help="folder of the raw scans, or a zip of it")],
-    out: Annotated[Path, typer.Option(help="folder of the shards")],
+    out: Annotated[str, typer.Option(help="folder of the shards, or its address, as s3://BUCKET/data/kaggle")],
     task: Annotated[
         Literal["classification", "segmentation"] | None, typer.Option(help="default: the source's own")
     ] = None,
@@ -133,6 +133,7 @@ def prepare(
     """Step 1. Raw scans to shards: grouped, split, and proven to share no group."""
     from glioray import terminal
     from glioray.cluster import require_lasting
+    from glioray.data.place import out_folder, send_data
     from glioray.data.prepare import prepare as run
     from glioray.data.prepare_options import PrepareOptions
     from glioray.data.summary import facts_of
@@ -158,7 +159,8 @@ def prepare(
     require_lasting(out)
     started_at = time.perf_counter()
     with terminal.bars(as_json) as show, _runner(raw, options, address) as runner:
-        data = run(source, raw, out, options, show, runner)
+        data = run(source, raw, out_folder(out), options, show, runner)
+        send_data(out)
     facts = facts_of(data, time.perf_counter() - started_at)
     terminal.close(as_json, "Prepared", facts, f"glioray train {_recipe_for(data.manifest)} --set data.path={out}")
 

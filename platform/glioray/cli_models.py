@@ -56,12 +56,13 @@ def settings(
 def plan(
     recipe: Annotated[Path, typer.Argument(help="a file of search_spaces/")],
     settings: Set = None,
-    runs: Annotated[Path, typer.Option(help="folder where the run would lie")] = Path("runs"),
+    runs: Annotated[str, typer.Option(help="folder where the run would lie, or its address")] = "runs",
     machines: Annotated[int, typer.Option(min=1, help="like this one, that the workers would spread over")] = 1,
     as_json: Json = False,
 ) -> None:
     """Before 2. Tries a recipe for seconds: what it would take of time, memory and disk; refuses what cannot fit."""
     from glioray import terminal
+    from glioray.data.place import local_folder
     from glioray.data.prepared import PreparedDataset
     from glioray.options import planned_recipe
     from glioray.training.estimate import estimate, require_room
@@ -70,7 +71,7 @@ def plan(
     chosen, planned = planned_recipe(recipe, settings or ())
     for line in planned:
         terminal.say(line, as_json)
-    data = PreparedDataset.open(Path(chosen.data.path), chosen.data.fold)
+    data = PreparedDataset.open(local_folder(chosen.data.path), chosen.data.fold)
     check_fit(chosen, data)
     found = estimate(chosen, data)
     facts = vars(found) if as_json else found.facts(chosen)
@@ -118,7 +119,7 @@ def ensemble(
 
 
 def publish(
-    run: Annotated[Path, typer.Argument(help="a run's folder, or a bundle's")],
+    run: Annotated[str, typer.Argument(help="a run's folder or its address, or a bundle's")],
     name: Annotated[str, typer.Argument(help="of the model in the registry")],
     alias: Annotated[list[str] | None, typer.Option(help="besides `latest`")] = None,
     registry: Registry = "registry",
@@ -132,7 +133,7 @@ def publish(
     from glioray.training.watching.tracking import asked_for
 
     server = asked_for(os.environ)
-    found = locate(str(run), registry)
+    found = locate(run, registry)
     published = Store(registry).publish(found.folder, name, (LATEST, *(alias or ())))
     facts = {
         "name": published.name,
@@ -140,6 +141,6 @@ def publish(
         "aliases": ", ".join(published.aliases),
         "registry": registry,
         "scores": len(found.bundle.config.scores) or "none: run `glioray evaluate` before publishing",
-        **({"mlflow": register(server, run, found.folder, published)} if server else {}),
+        **({"mlflow": register(server, found.folder, published)} if server else {}),
     }
     terminal.close(as_json, "Published", facts, f"glioray serve --registry {registry}")

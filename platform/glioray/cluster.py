@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from glioray.errors import ClusterError
+from glioray.remote import is_remote
 
 LOCAL, LOOPBACK, DASHBOARD_PORT = "local", "127.0.0.1", 8265
 LOOPBACKS = (LOOPBACK, "localhost")
@@ -42,11 +43,13 @@ def connect(address: str | None = None, dashboard: bool = False) -> Iterator[Non
         dashboard: whether a Ray that is started here has one.
 
     Raises:
-        ClusterError: nothing answers at the address, or Ray does not start.
+        ClusterError: nothing answers at the address, a token is asked for and missing, or Ray does not start.
     """
     address = None if address == LOCAL else address or os.environ.get("RAY_ADDRESS")
     host = _host_that_listens(address) if address else LOOPBACK
     set_environment(host, is_own=not address)
+    if address:
+        _require_token(os.environ, Path.home())
     import ray
 
     if ray.is_initialized():
@@ -86,16 +89,16 @@ def set_environment(host: str = LOOPBACK, is_own: bool = True) -> None:
         os.environ.setdefault(name, value)
 
 
-def require_lasting(folder: Path) -> None:
+def require_lasting(place: str) -> None:
     """Refuses to write results where they would be thrown away: a job's working directory is a copy of its own.
 
     Raises:
         ClusterError: this process is a job of Ray, and the folder lies in its working directory.
     """
-    if _JOB in os.environ and folder.absolute().is_relative_to(Path.cwd()):
+    if _JOB in os.environ and not is_remote(place) and Path(place).absolute().is_relative_to(Path.cwd()):
         raise ClusterError(
-            f"{folder}: lies in the job's copy of the working directory, which Ray removes; name a folder on storage "
-            "that all nodes share, by its absolute path"
+            f"{place}: lies in the job's copy of the working directory, which Ray removes; name a folder on storage "
+            "that all nodes share, by its absolute path, or by an address as s3://BUCKET/runs"
         )
 
 
@@ -127,6 +130,22 @@ def _host_that_listens(address: str) -> str:
     except OSError as error:
         raise ClusterError(_no_ray(address, error)) from None
     return host
+
+
+def _require_token(environment: Mapping[str, str], home: Path) -> None:
+    """Looks for a token where Ray does, which without one would end in a stack trace of its own.
+
+    Raises:
+        ClusterError: tokens are asked for, and there is none.
+    """
+    if environment.get("RAY_AUTH_MODE") != "token" or environment.get("RAY_AUTH_TOKEN"):
+        return
+    file = Path(environment.get("RAY_AUTH_TOKEN_PATH") or home / ".ray" / "auth_token")
+    if not file.is_file() or not file.read_text().strip():
+        raise ClusterError(
+            f"RAY_AUTH_MODE=token, but there is no token in RAY_AUTH_TOKEN and none in {file}: copy that file from the "
+            "head of the cluster"
+        )
 
 
 def _local_settings(dashboard: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from glioray.registry.card import NOT_A_DEVICE
+from glioray.remote import is_remote
 
 
 class _Rate(ProgressColumn):
@@ -93,8 +94,11 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     Console(highlight=False).print(drawn)
 
 
-def relative(path: Path) -> str:
-    """As it can be pasted here: short, where it lies below the working directory."""
+def relative(place: Path | str) -> str:
+    """As it can be pasted here: short, where it lies below the working directory; an address as it is."""
+    if is_remote(str(place)):
+        return str(place)
+    path = Path(place)
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 

@@ -231,14 +231,14 @@ def test_a_killed_driver_is_started_again_and_goes_on(nodes: Nodes, recipe: Reci
 def test_a_node_that_does_not_share_the_folder_is_named(nodes: Nodes, tmp_path: Path) -> None:
     from glioray.training.storage import require_shared_storage
 
-    require_shared_storage(tmp_path)
+    require_shared_storage(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
     start = f"mount -t tmpfs none {tmp_path} && exec {shlex.join(nodes.start_command(num_cpus=0))}"
     node = psutil.Popen(["unshare", "--mount", "sh", "-c", start])
     if not wait_for(lambda: num_alive() == 3, node):
         pytest.skip("this machine lets nobody mount another folder")
     with pytest.raises(ClusterError, match="not shared by node 127.0.0.1 .*: it does not see what another"):
-        require_shared_storage(tmp_path)
+        require_shared_storage(str(tmp_path))
     kill(node)
 
 

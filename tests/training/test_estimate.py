@@ -85,8 +85,8 @@ def test_too_little_memory_is_refused_with_what_to_lower(recipe, tmp_path, monke
     four = recipe.with_values("scaling.num_workers", 4)
 
     with pytest.raises(ClusterError, match=r"4 workers of 2 GB and Ray need 10 GB.*has 6 GB.*lower budget.batch_size"):
-        require_room(FOUND, four, tmp_path)
-    require_room(FOUND, four, tmp_path, machines=4)
+        require_room(FOUND, four, str(tmp_path))
+    require_room(FOUND, four, str(tmp_path), machines=4)
 
 
 def test_too_little_disk_is_refused_before_a_folder_is_made(recipe, tmp_path, monkeypatch):
@@ -96,7 +96,7 @@ def test_too_little_disk_is_refused_before_a_folder_is_made(recipe, tmp_path, mo
     with pytest.raises(
         ClusterError, match=r"checkpoints need 4 GB \(4 of 1 GB\), 3 GB are free: choose another --runs"
     ):
-        require_room(FOUND, recipe, runs)
+        require_room(FOUND, recipe, str(runs))
     assert not runs.exists()
 
 

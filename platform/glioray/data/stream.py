@@ -16,6 +16,7 @@ import ray.data
 from glioray.data.prepared import PreparedDataset
 from glioray.data.shards import listed_shards
 from glioray.data.stream_size import WORKER_BYTES, row_bytes, train_bytes
+from glioray.remote import RemoteFolder, is_remote, joined
 
 Place = Literal["memory", "object store", "shards"]
 OBJECT_STORE_SHARE = 0.3
@@ -47,17 +48,25 @@ def choose_feed(data: PreparedDataset, num_workers: int) -> Feed:
     return Feed(place, shuffle_rows, f"from {place}: {total_bytes / 1e6:.0f} MB of train for {room} of object store")
 
 
-def train_dataset(data: PreparedDataset, feed: Feed) -> ray.data.Dataset:
-    """The train side, to be split over workers."""
+def train_dataset(data: PreparedDataset, feed: Feed, place: str) -> ray.data.Dataset:
+    """The train side, to be split over workers.
+
+    Args:
+        data: whose train side.
+        feed: where its rows wait.
+        place: where every machine finds the data, an address or a path.
+    """
     context = ray.data.DataContext.get_current()
     context.use_datasource_v2 = False
     context.execution_options.preserve_order = True  # else the order of an epoch would depend on who is faster
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # else it says, as warnings, how it was set up
-    shards = [str(path.absolute()) for path in listed_shards(data.folder, data.manifest, "train")]
+    names = [path.relative_to(data.folder) for path in listed_shards(data.folder, data.manifest, "train")]
+    shards = [joined(place, name.as_posix()) for name in names]
+    files = RemoteFolder(place).files if is_remote(place) else None
     target = "label" if data.manifest.contents.task == "classification" else "mask"
     # Workers may take every core: a reading that asked for a part of one would never begin, and training wait for ever.
-    dataset = ray.data.read_parquet(shards, columns=["image", target], num_cpus=0)
+    dataset = ray.data.read_parquet(shards, columns=["image", target], num_cpus=0, filesystem=files)
     return dataset.materialize() if feed.place == "object store" else dataset
 
 

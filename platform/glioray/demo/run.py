@@ -119,7 +119,7 @@ def _train(task: Task, out: Path, data: PreparedDataset, bar: Bar, say: Say) -> 
         return plan.folder
     watcher = Watcher(lambda _, done, total: bar(f"train {recipe.model.name}", done, total), say)
     written = [f"{path}={value}" for path, value in settings.items()]
-    invocation = Invocation.of(task.recipe, written, None, out / "runs", str(plan.folder))
+    invocation = Invocation.of(task.recipe, written, None, str(out / "runs"), str(plan.folder))
     with told(plan, (watcher, *chosen_listeners(plan, invocation, {}, say)), say) as audience:
         train(plan, audience, say)
     return plan.folder

@@ -1,4 +1,4 @@
-"""A bundle by whatever names it: a run's folder, its own folder, or a name of the registry."""
+"""A bundle by whatever names it: a run's folder or its address, its own folder, or a name of the registry."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 from glioray.errors import BundleError, RegistryError
 from glioray.registry.bundle import CONFIG, ModelBundle, Score
+from glioray.registry.run_folder import RunFolder
 from glioray.registry.store import Store
+from glioray.remote import is_remote
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,7 @@ class Located:
     bundle: ModelBundle
     path: Path | None
     evaluation_folder: Path
+    run: RunFolder | None = None
 
     @property
     def folder(self) -> Path:
@@ -34,6 +37,11 @@ class Located:
         if belongs and self.path is not None:
             self.bundle.with_scores(scores).save(self.path)
 
+    def send(self) -> None:
+        """Takes scores and evaluation to the address that the bundle came from, if it came from one."""
+        if self.run is not None:
+            self.run.send()
+
 
 def locate(reference: str, registry: str) -> Located:
     """Finds a bundle.
@@ -42,11 +50,14 @@ def locate(reference: str, registry: str) -> Located:
         BundleError: a folder of that name holds no bundle.
         RegistryError: no folder and no published model has that name.
     """
-    place = Path(reference)
+    run = RunFolder(reference) if is_remote(reference) else None
+    if run is not None:
+        run.fetch()
+    place = run.path if run else Path(reference)
     if place.is_dir():
         for folder, evaluation in ((place / "bundle", place / "evaluation"), (place, place.parent / "evaluation")):
             if (folder / CONFIG).exists():
-                return Located(ModelBundle.load(folder), folder, evaluation)
+                return Located(ModelBundle.load(folder), folder, evaluation, run)
         raise BundleError(f"{reference}: holds no bundle; is its training complete? Run the same `glioray train` again")
     if "/" in reference:
         raise RegistryError(f"{reference}: no such folder")

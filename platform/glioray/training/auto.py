@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 
 import psutil
 import torch
 from torch import nn
 
+from glioray.data.place import local_folder
 from glioray.data.plan import Suggestion, suggestions
 from glioray.data.prepared import PreparedDataset
 from glioray.data.stream_size import WORKER_BYTES, train_bytes
@@ -31,7 +31,7 @@ def resolved(recipe: Recipe, given: Collection[str]) -> tuple[Recipe, list[Sugge
     Raises:
         DataError: the data are not prepared.
     """
-    data = PreparedDataset.open(Path(recipe.data.path), recipe.data.fold)
+    data = PreparedDataset.open(local_folder(recipe.data.path), recipe.data.fold)
     taken = []
     for suggestion in [_image_size(data), *_fitting(recipe, data), _batch_size(recipe, data)]:
         if suggestion.path not in given:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import logging
 import shutil
@@ -16,8 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from glioray.errors import ClusterError
+from glioray.registry.run_folder import HASHES
+from glioray.remote import sha256_of
 
-HASHES = "hashes.json"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 Say = Callable[[str], None]
 
@@ -39,7 +39,7 @@ def epoch_of(checkpoint: Path) -> int:
 
 def seal(checkpoint: Path) -> None:
     """Writes the sha256 of each file, last of all: a checkpoint without it was not finished."""
-    hashes = {file.name: _sha256(file) for file in sorted(checkpoint.iterdir()) if file.name != HASHES}
+    hashes = {file.name: sha256_of(file) for file in sorted(checkpoint.iterdir()) if file.name != HASHES}
     (checkpoint / HASHES).write_text(json.dumps(hashes, indent=1) + "\n")
 
 
@@ -48,7 +48,7 @@ def damage(checkpoint: Path) -> str | None:
     try:
         hashes: dict[str, str] = json.loads((checkpoint / HASHES).read_text())
         for name, written in hashes.items():
-            if _sha256(checkpoint / name) != written:
+            if sha256_of(checkpoint / name) != written:
                 return f"{name} is not what was written"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
@@ -150,8 +150,3 @@ def full_disk_told(folder: Path) -> Iterator[None]:
             f"{folder}: no room for the next checkpoint ({error.strerror}); those before are intact: make room, then "
             "run the same command again to go on"
         ) from error
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -25,6 +25,7 @@ from glioray.data.prepared import PreparedDataset, iterate_batches
 from glioray.data.stream_size import WORKER_BYTES, train_bytes
 from glioray.errors import ClusterError
 from glioray.recipe import Recipe
+from glioray.remote import is_remote
 from glioray.training.checkpoints import checkpoints
 from glioray.training.epoch import Batch
 from glioray.training.loop import fit
@@ -95,13 +96,13 @@ def estimate(recipe: Recipe, data: PreparedDataset) -> Estimate:
     )
 
 
-def require_room(found: Estimate, recipe: Recipe, runs: Path, machines: int = 1) -> None:
+def require_room(found: Estimate, recipe: Recipe, runs: str, machines: int = 1) -> None:
     """Refuses what cannot fit machines like this one.
 
     Args:
         found: of the recipe.
         recipe: what is asked.
-        runs: where the checkpoints go.
+        runs: path or address where the checkpoints go.
         machines: over how many the workers spread evenly.
 
     Raises:
@@ -115,7 +116,9 @@ def require_room(found: Estimate, recipe: Recipe, runs: Path, machines: int = 1)
             f"{_gb(there)}: lower budget.batch_size, raise budget.accumulate (smaller portions), or lower "
             "scaling.num_workers"
         )
-    needed, there = KEPT_CHECKPOINTS * found.checkpoint_bytes, shutil.disk_usage(_existing(runs)).free
+    if is_remote(runs):
+        return
+    needed, there = KEPT_CHECKPOINTS * found.checkpoint_bytes, shutil.disk_usage(_existing(Path(runs))).free
     if needed > there:
         raise ClusterError(
             f"{runs}: checkpoints need {_gb(needed)} ({KEPT_CHECKPOINTS} of {_gb(found.checkpoint_bytes)}), "

@@ -5,22 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from glioray.data.place import local_folder
 from glioray.data.prepared import PreparedDataset
 from glioray.models import _contract as models
 from glioray.network import build_network
 from glioray.recipe import Recipe
+from glioray.registry.run_folder import BUNDLE, RunFolder
+from glioray.remote import is_remote, joined
 from glioray.tasks import _contract as tasks
 from glioray.training.checks import check_data, check_network, check_portion, check_settings, weights_file
-from glioray.training.record import BUNDLE, open_run
+from glioray.training.record import open_run
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A recipe, the data that it fits, and the folder of its run."""
+    """A recipe, the data that it fits, and where its run lies."""
 
     recipe: Recipe
     data: PreparedDataset
-    folder: Path
+    place: RunFolder
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder on this machine."""
+        return self.place.path
+
+    @property
+    def data_place(self) -> str:
+        """Where every machine finds the data: an address, or the path of a folder that all share."""
+        return self.recipe.data.path if is_remote(self.recipe.data.path) else str(self.data.folder)
 
     @property
     def is_complete(self) -> bool:
@@ -28,23 +41,24 @@ class Plan:
         return (self.folder / BUNDLE).exists()
 
 
-def plan_run(recipe: Recipe, runs: Path, name: str | None = None) -> Plan:
+def plan_run(recipe: Recipe, runs: Path | str, name: str | None = None) -> Plan:
     """Opens the data, checks that all fits, and makes or finds the run's folder.
 
     Args:
         recipe: what is asked.
-        runs: folder of run folders, on storage that all nodes share.
+        runs: folder of run folders, on storage that all nodes share; or its address, as s3://BUCKET/runs.
         name: of the run; by default made from the recipe and the data, so that the same command finds the same run.
 
     Raises:
         GliorayError: see `check_fit`; or the name is taken by a run of another recipe.
     """
-    data = PreparedDataset.open(Path(recipe.data.path).absolute(), recipe.data.fold)
+    data = PreparedDataset.open(local_folder(recipe.data.path).absolute(), recipe.data.fold)
     check_fit(recipe, data)
     recipe = _with_absolute_weights(recipe)
-    folder = runs.absolute() / (name or _run_name(recipe, data))
-    open_run(folder, recipe, data)
-    return Plan(recipe, data, folder)
+    place = RunFolder(joined(str(runs), name or _run_name(recipe, data)))
+    place.fetch()
+    open_run(place.path, recipe, data)
+    return Plan(recipe, data, place)
 
 
 def check_fit(recipe: Recipe, data: PreparedDataset) -> None:

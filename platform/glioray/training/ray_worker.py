@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from glioray.data.prepared import PreparedDataset, iterate_batches
 from glioray.data.stream import Feed
 from glioray.errors import ClusterError
+from glioray.registry.run_folder import RunFolder
 from glioray.training.checkpoints import checkpoint_name, damage, epoch_of, keep, newest_sound
 from glioray.training.epoch import Batch
-from glioray.training.record import write_metrics
+from glioray.training.record import METRICS, write_metrics
 from glioray.training.state import read_history
 from glioray.training.worker import Metrics, Progress, epoch_seed, shuffled_batches
 
@@ -26,12 +27,13 @@ from glioray.training.worker import Metrics, Progress, epoch_seed, shuffled_batc
 class RayWorker:
     """See `Worker`; what it has to tell goes to a board, see `board.Board`."""
 
-    def __init__(self, data: PreparedDataset, seed: int, feed: Feed, folder: Path, board: Any) -> None:
+    def __init__(self, data: PreparedDataset, seed: int, feed: Feed, place: RunFolder, board: Any) -> None:
         context = ray.train.get_context()
         self.rank: int = context.get_world_rank()
         self.world_size: int = context.get_world_size()
         self.device: torch.device = ray.train.torch.get_device()
-        self._data, self._seed, self._feed, self._folder, self._board = data, seed, feed, folder, board
+        self._data, self._seed, self._feed, self._board = data, seed, feed, board
+        self._place, self._folder = place, place.path
         self._rows: dict[str, Tensor] = {}
 
     @property
@@ -93,6 +95,8 @@ class RayWorker:
         if checkpoint is not None:
             keep(checkpoint, self._folder, int(metrics["best_epoch"]), epoch)
             write_metrics(self._folder, read_history(self._folder / checkpoint_name(epoch)))
+            self._place.send_checkpoints()
+            self._place.send_file(METRICS)
         ray.train.report(metrics)
 
     @contextlib.contextmanager
@@ -102,12 +106,14 @@ class RayWorker:
         Raises:
             ClusterError: another machine reads the checkpoint otherwise than rank 0.
         """
-        newest = newest_sound(self._folder, self.say) if self.rank == 0 else None
+        newest = self._newest() if self.rank == 0 else None
         name = broadcast_from_rank_zero(newest and newest.name)
         if name is None:
             yield None
             return
         chosen = self._folder / name
+        if self.rank:
+            self._place.fetch_checkpoints(name)
         trouble = damage(chosen) if self.rank else None
         if trouble:
             raise ClusterError(
@@ -116,6 +122,12 @@ class RayWorker:
             )
         self.say(f"goes on after epoch {epoch_of(chosen)}, on {self.world_size} worker{'s' * (self.world_size > 1)}")
         yield chosen
+
+    def _newest(self) -> Path | None:
+        self._place.fetch_checkpoints()
+        newest = newest_sound(self._folder, self.say)
+        self._place.send_checkpoints()  # what was set aside is so everywhere
+        return newest
 
 
 def _typed(batch: Batch) -> dict[str, Tensor]:

@@ -13,9 +13,10 @@ from glioray.data.prepared import PreparedDataset
 from glioray.errors import RecipeError
 from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle, versions
+from glioray.registry.run_folder import BUNDLE
 from glioray.training.state import MODEL, read_history
 
-RECIPE, DATA, METRICS, CURVES, BUNDLE = "recipe.yaml", "data_fingerprint", "metrics.csv", "curves.png", "bundle"
+RECIPE, DATA, METRICS, CURVES = "recipe.yaml", "data_fingerprint", "metrics.csv", "curves.png"
 History = list[dict[str, float]]
 
 

@@ -13,10 +13,12 @@ import ray.train.torch
 import torch
 from ray.train.v2.api.exceptions import TrainingFailedError
 
+from glioray.data.place import local_folder
 from glioray.data.prepared import PreparedDataset
 from glioray.data.stream import Feed, choose_feed, train_dataset
 from glioray.errors import BundleError
 from glioray.recipe import Recipe
+from glioray.registry.run_folder import RunFolder
 from glioray.training.board import followed, open_board
 from glioray.training.capacity import require_capacity
 from glioray.training.checkpoints import Say, best_sound, checkpoints, damage, epoch_of, say_to_log
@@ -26,7 +28,7 @@ from glioray.training.ray_worker import RayWorker
 from glioray.training.record import CURVES, draw_curves, write_at_once, write_bundle, write_metrics
 from glioray.training.recovery import AGAIN, FailurePolicy, memory_told, user_error
 from glioray.training.state import read_history
-from glioray.training.storage import require_shared_storage
+from glioray.training.storage import require_shared_storage, storage_of
 from glioray.training.worker import Metrics, Progress, batch_size_per_worker, ignore_progress
 
 RESIZE_S = 60.0  # an elastic run looks that often for machines to grow on
@@ -62,7 +64,7 @@ def train(
     """
     scaling = plan.recipe.scaling
     require_capacity(scaling)
-    require_shared_storage(plan.folder)
+    require_shared_storage(plan.place.place)
     # Of a run that an earlier glioray began: Ray would miss the checkpoints on it.
     (plan.folder / _RAYS_LIST).unlink(missing_ok=True)
     feed = choose_feed(plan.data, scaling.fewest_workers)
@@ -81,8 +83,8 @@ def _trainer(plan: Plan, feed: Feed, board: Any) -> ray.train.torch.TorchTrainer
         _work,
         train_loop_config={
             "recipe": plan.recipe.values(),
-            "data": str(plan.data.folder),
-            "folder": str(plan.folder),
+            "data": plan.data_place,
+            "place": plan.place.place,
             "feed": feed,
             "board": board,
         },
@@ -93,13 +95,12 @@ def _trainer(plan: Plan, feed: Feed, board: Any) -> ray.train.torch.TorchTrainer
             resources_per_worker={"CPU": scaling.cpus_per_worker, **({"GPU": 1} if scaling.use_gpu else {})},
         ),
         run_config=ray.train.RunConfig(
-            name=plan.folder.name,
-            storage_path=str(plan.folder.parent),
+            **storage_of(plan.place),
             failure_config=ray.train.FailureConfig(max_failures=-1),  # the policy below decides
             callbacks=[FailurePolicy(board)],
             worker_runtime_env={"env_vars": _KEEP_MEMORY},
         ),
-        datasets={"train": train_dataset(plan.data, feed)},
+        datasets={"train": train_dataset(plan.data, feed, plan.data_place)},
         dataset_config=ray.train.DataConfig(datasets_to_split=["train"]),
     )
 
@@ -107,9 +108,9 @@ def _trainer(plan: Plan, feed: Feed, board: Any) -> ray.train.torch.TorchTrainer
 def _work(config: dict[str, Any]) -> None:
     """What Ray Train runs on every worker."""
     recipe = Recipe.from_values(config["recipe"])
-    data = PreparedDataset.open(Path(config["data"]), recipe.data.fold)
+    data = PreparedDataset.open(local_folder(config["data"]), recipe.data.fold)
     torch.set_num_threads(_share_of_cores())
-    worker = RayWorker(data, recipe.seed, config["feed"], Path(config["folder"]), config["board"])
+    worker = RayWorker(data, recipe.seed, config["feed"], RunFolder(config["place"]), config["board"])
     together = batch_size_per_worker(recipe, worker.world_size) * worker.world_size
     if together != recipe.budget.batch_size:
         worker.say(
@@ -131,6 +132,7 @@ def _finish(plan: Plan, feed: Feed, say: Say) -> Run:
     Raises:
         BundleError: the last checkpoint was damaged since it was written.
     """
+    plan.place.fetch_checkpoints()
     newest = checkpoints(plan.folder)[-1]
     if trouble := damage(newest):
         raise BundleError(f"{newest}: damaged, {trouble}; {AGAIN}")
@@ -139,4 +141,6 @@ def _finish(plan: Plan, feed: Feed, say: Say) -> Run:
     history[-1]["best_epoch"] = epoch_of(best)
     write_metrics(plan.folder, history)
     write_at_once(plan.folder / CURVES, draw_curves(history))
-    return Run(write_bundle(plan.folder, plan.recipe, plan.data, best, epoch_of(best)), history, feed.reason)
+    bundle = write_bundle(plan.folder, plan.recipe, plan.data, best, epoch_of(best))
+    plan.place.send()
+    return Run(bundle, history, feed.reason)

@@ -54,9 +54,9 @@ def test_the_page_says_where_the_run_is_and_what_comes_next(plan: Plan) -> None:
 
 
 def test_the_command_can_be_pasted_again() -> None:
-    asked = Invocation.of(Path("a b.yaml"), ["answer.flips=[x, y]"], "n", Path("/mnt/runs"), "/mnt/runs/n")
+    asked = Invocation.of(Path("a b.yaml"), ["answer.flips=[x, y]"], "n", "/mnt/runs", "/mnt/runs/n")
     assert asked.command == "glioray train 'a b.yaml' --set 'answer.flips=[x, y]' --name n --runs /mnt/runs"
-    assert Invocation.of(Path("a.yaml"), [], None, Path("runs"), "runs/n").command == "glioray train a.yaml"
+    assert Invocation.of(Path("a.yaml"), [], None, "runs", "runs/n").command == "glioray train a.yaml"
 
 
 def test_only_a_page_of_a_running_training_renews_itself(plan: Plan) -> None:
@@ -79,7 +79,7 @@ def test_waiting_is_shown_where_it_was_measured_and_warned_of_where_it_is_long(p
 def test_the_leak_of_a_published_split_is_on_the_page(plan: Plan) -> None:
     leak = Leak(test_images=8, with_copy_in_training=3)
     manifest = plan.data.manifest.model_copy(update={"leak": leak})
-    leaky = Plan(plan.recipe, PreparedDataset(plan.data.folder, manifest, plan.data.split), plan.folder)
+    leaky = Plan(plan.recipe, PreparedDataset(plan.data.folder, manifest, plan.data.split), plan.place)
     assert f"{leak}: scores are too good" in text_of(render(leaky, rows(1), "running", CALLED, ()))
     assert "No group stands on two sides" not in render(leaky, rows(1), "running", CALLED, ())
 

@@ -185,9 +185,9 @@ def test_a_published_bundle_is_registered_with_its_aliases(plan: Plan) -> None:
     fit(plan.recipe.with_values("budget.epochs", 1), plan.data, LocalWorker(plan.data, plan.folder, 0))
     bundle = write_bundle(plan.folder, plan.recipe, plan.data, checkpoints(plan.folder)[-1], 1)
     published = Published("tumors", 3, ("best", "latest"))
-    assert "without MLFLOW_TRACKING_URI" in register(server, plan.folder, bundle, published)
+    assert "without MLFLOW_TRACKING_URI" in register(server, bundle, published)
     MlflowRun(plan, server).begin([])
-    assert register(server, plan.folder, bundle, published) == "tumors, version 1, alias best"
+    assert register(server, bundle, published) == "tumors, version 1, alias best"
     (version,) = client.versions
     assert version["source"] == "mlflow-artifacts:/1/run-1/published/tumors-3"
     assert version["source"].endswith(client.artifacts[-1])
@@ -199,7 +199,7 @@ def test_a_server_that_is_lost_does_not_undo_what_is_published(plan: Plan, monke
     client = Client()
     MlflowRun(plan, Server(client, ENTITIES)).begin([])
     monkeypatch.setattr("glioray.registry.bundle.ModelBundle.load", lambda _: (_ for _ in ()).throw(OSError("refused")))
-    found = register(Server(client, ENTITIES), plan.folder, plan.folder / "bundle", Published("tumors", 1, ()))
+    found = register(Server(client, ENTITIES), plan.folder / "bundle", Published("tumors", 1, ()))
     assert found == "not registered: refused"
 
 

@@ -8,8 +8,9 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from glioray.registry.run_folder import BUNDLE
 from glioray.training.plan import Plan
-from glioray.training.record import BUNDLE, History, read_metrics
+from glioray.training.record import History, read_metrics
 from glioray.training.worker import Progress
 
 MOST_LETTERS = 160  # of another's error message

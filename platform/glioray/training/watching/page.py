@@ -17,8 +17,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from glioray.registry.card import NOT_A_DEVICE
+from glioray.registry.run_folder import BUNDLE
 from glioray.training.plan import Plan
-from glioray.training.record import BUNDLE, CURVES, History, best_row, draw_curves, write_at_once
+from glioray.training.record import CURVES, History, best_row, draw_curves, write_at_once
 from glioray.training.watching.flat import flat
 from glioray.training.watching.listener import Listener
 from glioray.training.watching.origin import Session, begin_session
@@ -48,11 +49,11 @@ class Invocation:
     folder: str
 
     @classmethod
-    def of(cls, recipe: Path, settings: Sequence[str], name: str | None, runs: Path, folder: str) -> Invocation:
+    def of(cls, recipe: Path, settings: Sequence[str], name: str | None, runs: str, folder: str) -> Invocation:
         """The command again, without what decides only on which machines it runs and how it is told."""
         words = ["glioray", "train", str(recipe), *(word for setting in settings for word in ("--set", setting))]
         words += ["--name", name] if name else []
-        words += [] if runs == Path("runs") else ["--runs", str(runs)]
+        words += [] if runs == "runs" else ["--runs", runs]
         return cls(shlex.join(words), folder)
 
 

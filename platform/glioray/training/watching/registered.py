@@ -12,24 +12,24 @@ from glioray.training.watching.listener import first_line
 from glioray.training.watching.tracking import Server, run_of
 
 
-def register(server: Server, run: Path, bundle: Path, published: Published) -> str:
+def register(server: Server, bundle: Path, published: Published) -> str:
     """The bundle as published becomes the next version of the same name there; gives what was done in words.
 
     A server that fails ends nothing: the bundle is published.
     """
     try:
-        return _registered(server, run, bundle, published)
+        return _registered(server, bundle, published)
     except Exception as error:
         return f"not registered: {first_line(error)}"
 
 
-def _registered(server: Server, run: Path, bundle: Path, published: Published) -> str:
+def _registered(server: Server, bundle: Path, published: Published) -> str:
     """See `register`.
 
     MLflow keeps the alias `latest` for itself, and always has it stand for the newest version. It can hold the model
     and compare its versions; it cannot load it, as `mlflow.pyfunc` would: load what it holds with `ModelBundle.load`.
     """
-    run_id = run_of(run) or run_of(run.parent)
+    run_id = run_of(bundle.parent)
     if not run_id:
         return "not registered: the run was trained without MLFLOW_TRACKING_URI"
     client, config = server.client, ModelBundle.load(bundle).config

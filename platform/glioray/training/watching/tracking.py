@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 import glioray
 from glioray.errors import ClusterError
 from glioray.registry.card import NOT_A_DEVICE
+from glioray.registry.run_folder import BUNDLE
 from glioray.training.plan import Plan
-from glioray.training.record import BUNDLE, CURVES, METRICS, RECIPE, History, read_metrics, write_at_once
+from glioray.training.record import CURVES, METRICS, RECIPE, History, read_metrics, write_at_once
 from glioray.training.watching.flat import flat
 from glioray.training.watching.listener import Listener, first_line, without_password
 from glioray.training.watching.origin import git_state
