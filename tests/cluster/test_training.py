@@ -49,6 +49,7 @@ def test_two_workers_leave_a_run_that_explains_itself(recipe: Recipe, tmp_path: 
     run = train(recipe.with_values("scaling.num_workers", 2), tmp_path, on_progress=seen.append)
     folder = run.bundle.parent
     assert [row["rows"] for row in run.history] == [8, 8]
+    assert all(row["store_peak_mb"] > 0 and row["spilled_mb"] == 0 for row in run.history)
     assert [progress.epoch for progress in seen if progress.metrics] == [1, 2]
     for name in ("recipe.yaml", "metrics.csv", "curves.png", "bundle/config.json"):
         assert (folder / name).exists(), name

@@ -35,7 +35,7 @@ def test_every_gauge_comes_out_of_the_node_with_its_run(
 
     plan = plan_run(unet_recipe, tmp_path, "watched")
     row = {"epoch": 1, "loss": 0.5, "val/loss": 0.6, "score": 0.7, "learning_rate": 1e-3, "wait_share": 0.01}
-    row |= {"rows": 30, "train_s": 2.0, "epoch_s": 3.0, "best_epoch": 1}
+    row |= {"rows": 30, "train_s": 2.0, "epoch_s": 3.0, "best_epoch": 1, "store_peak_mb": 12.0, "spilled_mb": 0.0}
     with told(plan, [RayMetrics(plan)], pytest.fail) as audience:
         audience(Progress(1, 3, 8, 8, 0.5, row))
         found = scraped(until=len(GAUGES))

@@ -54,6 +54,7 @@ def fit(recipe: Recipe, data: PreparedDataset, worker: Worker) -> None:
         metrics["train_s"] = time.perf_counter() - started_at
         metrics["wait_share"] = metrics.pop("wait_s") / metrics["train_s"]
         metrics |= validated(recipe, worker, state, settings)
+        metrics |= worker.measured()
         metrics["epoch_s"] = time.perf_counter() - started_at
         row = state.add(metrics)
         with tempfile.TemporaryDirectory() as folder:

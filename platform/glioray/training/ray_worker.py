@@ -21,6 +21,7 @@ from glioray.training.checkpoints import checkpoint_name, damage, epoch_of, keep
 from glioray.training.epoch import Batch
 from glioray.training.record import METRICS, write_metrics
 from glioray.training.state import read_history
+from glioray.training.store_use import StoreUse
 from glioray.training.worker import Metrics, Progress, epoch_seed, shuffled_batches
 
 
@@ -35,6 +36,7 @@ class RayWorker:
         self._data, self._seed, self._feed, self._board = data, seed, feed, board
         self._place, self._folder = place, place.path
         self._rows: dict[str, Tensor] = {}
+        self._store_use = StoreUse()
 
     @property
     def train_rows(self) -> int:
@@ -84,6 +86,11 @@ class RayWorker:
         """Posts to the board, without waiting for it."""
         if self.rank == 0:
             self._board.post.remote(progress)
+            self._store_use.sample()
+
+    def measured(self) -> Metrics:
+        """What the run takes of the object store; the history that is kept is that of rank 0."""
+        return self._store_use.of_epoch() if self.rank == 0 else {}
 
     def say(self, text: str) -> None:
         """A line for the person, from rank 0."""

@@ -64,6 +64,9 @@ class Worker(Protocol):
     def show(self, progress: Progress) -> None:
         """Tells a person; may drop what comes too fast."""
 
+    def measured(self) -> Metrics:
+        """What the place where the loop runs says of the epoch that ends, beside what the loop measures itself."""
+
     def report(self, metrics: Metrics, epoch: int, checkpoint: Path | None) -> None:
         """Keeps the best and the last two checkpoints; all workers must call it, only rank 0 has one."""
 
@@ -113,6 +116,10 @@ class LocalWorker:
     def show(self, progress: Progress) -> None:
         """Hands it on."""
         self.on_progress(progress)
+
+    def measured(self) -> Metrics:
+        """There is no Ray to ask."""
+        return {}
 
     def report(self, metrics: Metrics, epoch: int, checkpoint: Path | None) -> None:
         """Copies the checkpoint beside the others; see `keep`."""

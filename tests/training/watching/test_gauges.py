@@ -13,7 +13,7 @@ from glioray.training.worker import Progress
 
 DOCS = Path(__file__).parents[3] / "docs"
 ROW = {"epoch": 2, "loss": 0.5, "val/loss": 0.6, "score": 0.7, "learning_rate": 1e-3, "wait_share": 0.01}
-ROW |= {"rows": 30, "train_s": 2.0, "epoch_s": 3.0, "best_epoch": 1}
+ROW |= {"rows": 30, "train_s": 2.0, "epoch_s": 3.0, "best_epoch": 1, "store_peak_mb": 12.0, "spilled_mb": 0.0}
 HISTORY = [{**ROW, "epoch": 1, "score": 0.8}, ROW]
 
 

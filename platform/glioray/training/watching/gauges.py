@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from glioray.training.record import History, best_row
-from glioray.training.watching.scalars import RATE, WAITING, scalars
+from glioray.training.watching.scalars import RATE, SPILLED, STORE, WAITING, scalars
 from glioray.training.worker import Progress
 
 TAGS = ("task", "model", "run")
@@ -25,6 +25,8 @@ GAUGES: Mapping[str, str] = {
     "glioray_images_per_second": "learned from in the last epoch, over all workers",
     "glioray_epoch_seconds": "the last epoch took, validation included",
     "glioray_wait_share": "share of the last epoch's training that the workers waited for data, 0 to 1",
+    "glioray_store_peak_megabytes": "most of the object store that was in use at once in the last epoch, all nodes",
+    "glioray_spilled_megabytes": "that the object store wrote to disk in the last epoch, all nodes",
 }
 _OF_ROW = {
     "loss": "glioray_loss",
@@ -34,6 +36,8 @@ _OF_ROW = {
     RATE: "glioray_images_per_second",
     "epoch_s": "glioray_epoch_seconds",
     WAITING: "glioray_wait_share",
+    STORE: "glioray_store_peak_megabytes",
+    SPILLED: "glioray_spilled_megabytes",
 }
 
 

@@ -24,7 +24,7 @@ from glioray.training.watching.flat import flat
 from glioray.training.watching.listener import Listener
 from glioray.training.watching.origin import Session, begin_session
 from glioray.training.watching.plots import curves
-from glioray.training.watching.scalars import RATE, WAITING, scalars
+from glioray.training.watching.scalars import RATE, SPILLED, STORE, WAITING, scalars
 from glioray.training.watching.waiting import advice
 
 FILE_NAME = "run.html"
@@ -171,6 +171,8 @@ def _speed_rows(found: Sequence[Mapping[str, float]]) -> list[tuple[str, str, st
         "first_step_s": ("until its first update, s", "{:,.2f}"),
         RATE: ("images learned from, a second", "{:,.0f}"),
         WAITING: ("share of training spent waiting for data", "{:.1%}"),
+        STORE: ("most of the object store in use, MB", "{:,.1f}"),
+        SPILLED: ("spilled from it to disk, MB", "{:,.1f}"),
     }
     rows = []
     for name, (title, form) in texts.items():

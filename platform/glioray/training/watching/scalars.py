@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 RATE, WAITING = "images_per_s", "wait_share"
+STORE, SPILLED = "store_peak_mb", "spilled_mb"  # of Ray's object store
 _NOT_SHOWN = ("epoch", "best_epoch", "rows")
 
 
