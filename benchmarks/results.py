@@ -1,12 +1,14 @@
 """The tables of docs/results.md: trains each row with every seed and fold, tests it, writes a Markdown table.
 
     python benchmarks/results.py benchmarks/tables/kaggle.yaml --out results/kaggle [--json]
+    python benchmarks/results.py benchmarks/tables/kaggle.yaml --out results/kaggle --measured benchmarks/measured
     python benchmarks/results.py benchmarks/tables/lgg.yaml --out results/lgg --rows plain classic_unet --epochs 1
 
 Run from the folder of the project, with the data of the table prepared (its head says how). Trains by glioray's own
 loop in this process, without Ray. A complete run is not trained again, one that was killed goes on from its last
 epoch, and a row that is complete is not tested again: the same command ends with the same table. Two of these programs
-may share a folder if their rows differ.
+may share a folder if their rows differ. `--measured` takes rows from what was measured before for the same recipes and
+data, so that a table need not be trained anew to be looked at; what is measured goes to OUT/lines.
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ class Options:
     out: Path
     device: str
     epochs: int | None
+    measured: Path | None
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and of what they came to")
+    parser.add_argument("--measured", type=Path, help="folder of rows that were measured before")
     parser.add_argument("--rows", nargs="+", metavar="LABEL", help="only these")
     parser.add_argument("--seeds", nargs="+", type=int, help="in the place of the table's")
     parser.add_argument("--epochs", type=int, help="of every row, in the place of its recipe's")
@@ -94,7 +98,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    options = Options(given.out, given.device, given.epochs)
+    options = Options(given.out, given.device, given.epochs, given.measured)
     try:
         asked = Asked.read(given.table)
         asked = asked.model_copy(update={"seeds": tuple(given.seeds or asked.seeds)})
@@ -102,6 +106,7 @@ def main() -> None:
     except GliorayError as error:
         raise SystemExit(str(error)) from None
     text = markdown(asked, lines)
+    given.out.mkdir(parents=True, exist_ok=True)
     (given.out / f"{given.table.stem}.md").write_text(text + "\n")
     print(json.dumps([line.values() for line in lines]) if given.json else text)
 
@@ -120,8 +125,9 @@ def line_of(row: Row, asked: Asked, options: Options) -> Line:
     recipes = [[recipe_of(member, asked, options, *place) for member in members] for place in places]
     fingerprint = hashlib.sha256("".join(map(fingerprint_of, chain(*recipes))).encode()).hexdigest()[:8]
     kept = options.out / "lines" / f"{row.slug}-{fingerprint}.json"
-    if kept.exists():
-        return Line.model_validate_json(kept.read_bytes())
+    for place in (kept, *([options.measured / kept.name] if options.measured else [])):
+        if place.exists():
+            return Line.model_validate_json(place.read_bytes())
     runs = [
         Run(tuple(trained(member.label, recipe, options) for member, recipe in zip(members, of_run, strict=True)))
         for of_run in recipes

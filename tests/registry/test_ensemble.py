@@ -86,7 +86,7 @@ def test_its_card_shows_the_members_with_their_own_scores(bundle, another):
     card = render_card(average(named(bundle, another(7).with_scores((SCORE,)))).config)
 
     assert "# average of 2: classic_unet, classic_unet for segmentation" in card
-    assert "| classic_unet | 7 | 3 | `0123456789ab` | dice 0.500, test, 1 patients, seed 1 |" in card
+    assert "| classic_unet | 7 | 3 | `0123456789ab` | dice 0.500, test, 1 patient, seed 1 |" in card
     assert "probabilities averaged over 2 models" in card
 
 

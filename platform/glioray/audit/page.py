@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader
 from numpy.typing import NDArray
 from PIL import Image
 
+from glioray import pages
 from glioray.audit.copies import CONTRAST, FILE, KINDS, Found
 from glioray.audit.pictures import PICTURE_PX, Pictures
 from glioray.audit.result import Audit, Pair, Shortcut
@@ -34,10 +34,9 @@ def draw_page(audit: Audit, pictures: Pictures, found: Found) -> str:
     wanted = {int(row) for index, _ in found.shown for row in found.pairs[index]}
     wanted |= {row for rows in conflicts for row in rows[:PICTURES_A_CONFLICT]}
     drawn = pictures.draw(sorted(wanted))
-    environment = Environment(
-        loader=PackageLoader("glioray.audit", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("page.html.j2").render(
+    return pages.render(
+        "glioray.audit",
+        "page.html.j2",
         audit=audit,
         notice=NOT_A_DEVICE,
         kinds=[

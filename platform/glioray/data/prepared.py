@@ -13,6 +13,7 @@ from glioray.data.shards import iterate_batches, load_side, open_shard, read_col
 from glioray.data.split import FILE_NAME as SPLIT_FILE
 from glioray.data.split import Split
 from glioray.errors import DataError
+from glioray.pages import counted
 
 __all__ = ["PreparedDataset", "iterate_batches", "load_side"]
 
@@ -67,7 +68,7 @@ class PreparedDataset:
     def describe(self, side: Side) -> str:
         """Whose images a side holds, as `12 patients` or, where none is named, `340 groups`."""
         counts = self.manifest.sides[side]
-        return f"{counts.patients} patients" if counts.patients else f"{counts.groups} groups"
+        return counted(counts.patients, "patients") if counts.patients else counted(counts.groups, "groups")
 
     def verify(self, hashes: bool = False) -> None:
         """Proves from the shards themselves that no group stands on two sides and that all rows are there.

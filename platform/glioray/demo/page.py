@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 import numpy as np
 
 import glioray
+from glioray import pages
 from glioray.demo.ask import Asked
 from glioray.evaluation.figures import probability_bars
 from glioray.evaluation.pictures import scan_sheet, segmentation_sheet
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 
 def write_page(out: Path, finished: Sequence[Finished], elapsed_s: float) -> Path:
     """The page, written at once; gives its path."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("glioray.demo", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    text = environment.get_template("page.html.j2").render(
+    text = pages.render(
+        "glioray.demo",
+        "page.html.j2",
         version=glioray.__version__,
         notice=NOT_A_DEVICE,
         elapsed_s=elapsed_s,

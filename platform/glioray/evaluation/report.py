@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
+from glioray import pages
 from glioray.evaluation.findings import Findings, digits
 from glioray.evaluation.result import Evaluation
 from glioray.evaluation.seeds import SeedReport, sections
@@ -39,15 +38,8 @@ def write_seed_report(found: SeedReport, folder: Path) -> None:
 
 
 def _write(template: str, folder: Path, **values: object) -> None:
-    environment = Environment(
-        loader=PackageLoader("glioray", "evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"data_uri": _data_uri, "number": _number, "seed_text": seed_text}
-    page = environment.get_template(template).render(titles=TITLES, not_a_device=NOT_A_DEVICE, **values)
+    filters = {"data_uri": _data_uri, "number": _number, "seed_text": seed_text}
+    page = pages.render("glioray.evaluation", template, filters, titles=TITLES, not_a_device=NOT_A_DEVICE, **values)
     (folder / FILE_NAME).write_text(page, encoding="utf-8")
 
 

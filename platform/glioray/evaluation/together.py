@@ -22,6 +22,7 @@ from glioray.evaluation.run import check_output, report
 from glioray.evaluation.seeds import FILE_NAME as SEEDS
 from glioray.evaluation.seeds import SeedReport
 from glioray.evaluation.tested import OnProgress, Tested, answered
+from glioray.pages import counted
 from glioray.registry.card import describe, seed_text
 
 Show = Callable[[str, int, int], None]
@@ -42,7 +43,7 @@ class Together:
         if self.over_seeds is None:
             scores = first.headline if first.runs else first.scores
             return {score.name: describe(score, first.leak) for score in scores}
-        over = f"mean ± sd over seeds {self.over_seeds.seeds_text}, {first.split}, {first.units} {first.unit}"
+        over = f"mean ± sd over seeds {self.over_seeds.seeds_text}, {first.split}, {counted(first.units, first.unit)}"
         leak = f" ({first.leak})" if first.leak else ""
         return {figure.name: f"{figure.text}, {over}{leak}" for figure in self.over_seeds.headline}
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from glioray.pages import counted
+
 if TYPE_CHECKING:
     from glioray.registry.bundle import BundleConfig, Score
 
@@ -50,7 +52,7 @@ def render_card(config: BundleConfig) -> str:
 def describe(score: Score, leak: str | None) -> str:
     """One score in a line, with its interval, split, units, seed and, where it leaks, that it does."""
     interval = f" [{score.low:.3f}, {score.high:.3f}]" if score.low is not None and score.high is not None else ""
-    line = f"{score.value:.3f}{interval}, {score.split}, {score.units} {score.unit}, {seed_text(score.seed)}"
+    line = f"{score.value:.3f}{interval}, {score.split}, {counted(score.units, score.unit)}, {seed_text(score.seed)}"
     return f"{line} ({leak})" if leak else line
 
 

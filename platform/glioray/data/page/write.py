@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from glioray import pages
 from glioray.data.page import choice, figures, texts
 from glioray.data.page.patients import Patients, find_patients
 from glioray.data.page.scans import draw_rows, label_color
@@ -38,14 +38,7 @@ def write_page(
         histograms: (C,256) counts of all pixels of each part, by value.
         notes: (name, text) of each line of the plan, if one was made.
     """
-    environment = Environment(
-        loader=PackageLoader("glioray.data.page", "."),
-        autoescape=select_autoescape(["j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("page.html.j2").render(_context(dataset, histograms), notes=list(notes))
+    text = pages.render("glioray.data.page", "page.html.j2", **_context(dataset, histograms), notes=list(notes))
     path = dataset.folder / FILE_NAME
     path.write_text(text, encoding="utf-8")
     return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import functools
 import math
 import shlex
 import time
@@ -13,9 +12,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from glioray import pages
 from glioray.registry.card import NOT_A_DEVICE
 from glioray.registry.run_folder import BUNDLE
 from glioray.training.plan import Plan
@@ -97,7 +96,9 @@ class RunPage(Listener):
 
 def render(plan: Plan, history: History, state: str, invocation: Invocation, sessions: Sequence[Session]) -> str:
     """The page as HTML; `state` is running, stopped or complete."""
-    return _template().render(
+    return pages.render(
+        "glioray.training.watching",
+        "page.html.j2",
         style=_style(),
         not_a_device=NOT_A_DEVICE,
         plan=plan,
@@ -113,18 +114,6 @@ def render(plan: Plan, history: History, state: str, invocation: Invocation, ses
         **_epoch_table(history),
         **_figures(history),
     )
-
-
-@functools.cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("glioray.training.watching", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")
 
 
 def _style() -> Markup:

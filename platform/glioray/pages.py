@@ -1,0 +1,32 @@
+"""What all pages for a person share: how a template becomes one HTML file, and how amounts are worded."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+
+def render(package: str, template: str, filters: Mapping[str, Any] | None = None, **values: Any) -> str:
+    """The text of a template that lies in a package, every value escaped; a name that is not given is an error."""
+    environment = _environment(package)
+    environment.filters |= filters or {}
+    return environment.get_template(template).render(**values)
+
+
+def counted(amount: int, units: str) -> str:
+    """As `12 patients`, or `1 patient`."""
+    return f"{amount:,} {units.removesuffix('s') if amount == 1 else units}"
+
+
+@functools.cache
+def _environment(package: str) -> Environment:
+    return Environment(
+        loader=PackageLoader(package, "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+import pytest
+from jinja2 import UndefinedError
+
+from glioray.pages import counted, render
+
+
+def test_one_of_many_is_no_plural() -> None:
+    assert [counted(amount, "patients") for amount in (0, 1, 1200)] == ["0 patients", "1 patient", "1,200 patients"]
+
+
+def test_a_value_that_a_template_lacks_is_an_error() -> None:
+    with pytest.raises(UndefinedError):
+        render("glioray.demo", "page.html.j2")
