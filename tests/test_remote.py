@@ -57,6 +57,13 @@ def test_a_folder_that_is_not_there_is_empty(bucket: str) -> None:
     assert RemoteFolder(f"{bucket}/nothing").names() == []
 
 
+@pytest.mark.parametrize("name", ["../../evil", "sub/../../evil", "sub//evil", "/etc/evil"])
+def test_a_name_that_leads_out_of_the_copy_is_refused(remote: RemoteFolder, name: str, monkeypatch) -> None:
+    monkeypatch.setattr(type(remote.files), "find", lambda self, root: [f"{root}/{name}"])
+    with pytest.raises(ClusterError, match="no name of a file here"):
+        remote.names()
+
+
 def test_a_file_that_is_gone_is_one_line(remote: RemoteFolder) -> None:
     with pytest.raises(ClusterError, match=r"memory://.*cannot be read: there is no such bucket or file"):
         remote.fetch(["never.txt"])

@@ -79,11 +79,18 @@ class RemoteFolder:
         return Path(cache).absolute() / scheme / rest.strip("/")
 
     def names(self) -> list[str]:
-        """All files below it, sorted; none where there is no such folder yet."""
+        """All files below it, sorted; none where there is no such folder yet.
+
+        Raises:
+            ClusterError: the store does not answer, or a name would lead out of the copy.
+        """
         with self._told("be listed"):
             self.files.invalidate_cache()
-            found = self.files.find(self.root)
-        return sorted(posixpath.relpath(name, self.root) for name in found)
+            found = sorted(name.removeprefix(f"{self.root}/") for name in self.files.find(self.root))
+        for name in found:
+            if {"", ".", ".."} & set(name.split("/")):
+                raise ClusterError(f"{self.address}: holds {name!r}, which is no name of a file here; remove it there")
+        return found
 
     def read(self, name: str) -> bytes | None:
         """The content of a small file; none where it is not there."""

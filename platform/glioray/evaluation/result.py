@@ -16,6 +16,7 @@ _HEADLINE = {
     "classification": ("accuracy", "balanced_accuracy", "f1"),
     "segmentation": ("dice", "median_dice", "region_dice", "iou", "hd95_mm", "hd95_px"),
 }
+_BY_CLASS = {"classification": "recall/", "segmentation": "dice/"}
 
 
 def were_trained_from(data_fingerprint: str, trained_on: str) -> bool:
@@ -73,6 +74,11 @@ class Evaluation(BaseModel):
     def headline(self) -> tuple[Score, ...]:
         """The figures to say first."""
         return tuple(score for name in _HEADLINE[self.task] for score in self.scores if score.name == name)
+
+    @property
+    def by_class(self) -> tuple[Score, ...]:
+        """One figure a class or label: what a mean would hide."""
+        return tuple(score for score in self.scores if score.name.startswith(_BY_CLASS[self.task]))
 
     def score(self, name: str) -> Score:
         """The figure of this name.

@@ -38,10 +38,10 @@ class Together:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """A line a figure: all of a run, and of several those to say first."""
+        """A line a figure: those to say first, and of one run one of each class; the report has all."""
         first = self.evaluations[0]
         if self.over_seeds is None:
-            scores = first.headline if first.runs else first.scores
+            scores = first.headline if first.runs else (*first.headline, *first.by_class)
             return {score.name: describe(score, first.leak) for score in scores}
         over = f"mean ± sd over seeds {self.over_seeds.seeds_text}, {first.split}, {counted(first.units, first.unit)}"
         leak = f" ({first.leak})" if first.leak else ""
