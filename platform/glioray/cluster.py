@@ -25,6 +25,7 @@ _API_ADDRESS, _JOB = "RAY_API_SERVER_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR"
 _ENVIRONMENT = {
     "RAY_DATA_USE_DATASOURCE_V2": "0",  # the first Parquet reader streams five times as fast
     "RAY_TRAIN_V2_ENABLED": "1",
+    "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",  # else Ray's dashboard does not know the runs by their names
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
