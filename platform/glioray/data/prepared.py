@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from glioray.data.split import FILE_NAME as SPLIT_FILE
 from glioray.data.split import Split
 from glioray.errors import DataError
 from glioray.pages import counted
+from glioray.remote import sha256_of
 
 __all__ = ["PreparedDataset", "iterate_batches", "load_side"]
 
@@ -107,5 +107,5 @@ class PreparedDataset:
                 rows = file.metadata.num_rows
             if rows != shard.rows:
                 raise DataError(f"{path}: {rows} rows, the manifest lists {shard.rows}. Prepare the folder again.")
-            if hashes and hashlib.sha256(path.read_bytes()).hexdigest() != shard.sha256:
+            if hashes and sha256_of(path) != shard.sha256:
                 raise DataError(f"{path}: changed since it was written. Prepare the folder again.")
