@@ -6,6 +6,9 @@ DATA is a prepared folder; without one a phantom is made. All ways do the same a
 one end to the next: the train pass, the val pass and, in our loop, the checkpoint, which the plain loop does without.
 The first epoch is left out. Machines drift, so the plain loop is run before and after each of the others, and a ratio
 is to the mean of the two. `epoch_ratio` is Ray Train with one worker.
+
+Beside the clock, which shares the machine with others, the table gives core-seconds an epoch: those of the processes
+that train, and those of all other processes, which in Ray are its own.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import torch
 from torch import nn
 
@@ -43,15 +47,28 @@ CPU = torch.device("cpu")
 
 
 class EndsOfEpochs:
-    """Seconds from one end of an epoch to the next, as the caller sees them."""
+    """Seconds and core-seconds from one end of an epoch to the next, as the caller sees them."""
 
     def __init__(self) -> None:
         self.started_at = time.perf_counter()
         self.ends: list[float] = []
+        self._busy: list[tuple[float, float]] = []
 
     def __call__(self, progress: Progress) -> None:
         if progress.metrics:
-            self.ends.append(time.perf_counter())
+            self.end()
+
+    def end(self) -> None:
+        self.ends.append(time.perf_counter())
+        self._busy.append((training_core_s(), machine_core_s()))
+
+    @property
+    def core_s(self) -> tuple[float, float]:
+        """An epoch's, without the first: of the processes that train, and of all others."""
+        training, machine = (
+            (last - first) / (len(self.ends) - 1) for first, last in zip(self._busy[0], self._busy[-1], strict=True)
+        )
+        return training, machine - training
 
     @property
     def epoch_s(self) -> float:
@@ -61,6 +78,25 @@ class EndsOfEpochs:
     @property
     def first_s(self) -> float:
         return self.ends[0] - self.started_at
+
+
+def training_core_s() -> float:
+    """Of Ray Train's workers below this process; of this process where there are none."""
+    here = psutil.Process()
+    workers = [child for child in here.children(recursive=True) if _is_worker(child)]
+    return sum(sum(process.cpu_times()[:2]) for process in workers or [here])
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return process.cmdline()[:1] != [] and process.cmdline()[0].startswith("ray::RayTrainWorker")
+    except psutil.Error:  # it has ended meanwhile
+        return False
+
+
+def machine_core_s() -> float:
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
 
 
 def plain(recipe: Recipe, data: PreparedDataset) -> EndsOfEpochs:
@@ -102,7 +138,7 @@ def plain(recipe: Recipe, data: PreparedDataset) -> EndsOfEpochs:
                 logits = logits_of(answering, batch)
                 task.counts(task.probabilities(logits), batch)
                 task.loss(logits, batch)
-        clock.ends.append(time.perf_counter())
+        clock.end()
     return clock
 
 
@@ -126,8 +162,10 @@ def phantom(folder: Path, recipe: Recipe) -> PreparedDataset:
     return prepare("phantom", folder / "raw", folder / "data", PrepareOptions(task=recipe.task, image_size=128))
 
 
-def measure(recipe: Recipe, data: PreparedDataset, folder: Path) -> dict[str, tuple[EndsOfEpochs, float]]:
-    """Of each way its clock, and the seconds an epoch of the plain loop, mean of just before and just after it."""
+def measure(
+    recipe: Recipe, data: PreparedDataset, folder: Path
+) -> dict[str, tuple[EndsOfEpochs, tuple[EndsOfEpochs, EndsOfEpochs]]]:
+    """Of each way its clock, and those of the plain loop just before and just after it."""
     recipe = recipe.with_values("data.path", str(data.folder))
     (folder / "local").mkdir()
     ways = {
@@ -138,7 +176,7 @@ def measure(recipe: Recipe, data: PreparedDataset, folder: Path) -> dict[str, tu
     found, before = {}, plain(recipe, data)
     for name, way in ways.items():
         clock, after = way(), plain(recipe, data)
-        found[name] = clock, (before.epoch_s + after.epoch_s) / 2
+        found[name] = clock, (before, after)
         before = after
     return found
 
@@ -161,28 +199,44 @@ def main() -> None:
         data = PreparedDataset.open(arguments.data) if arguments.data else phantom(folder, recipe)
         found = measure(recipe, data, folder)
     rows = data.manifest.sides["train"].rows
-    ratios = {name: clock.epoch_s / reference for name, (clock, reference) in found.items()}
+    lines = {name: line(clock, *around) for name, (clock, around) in found.items()}
     if arguments.json:
-        epochs = {name: [round(clock.epoch_s, 3), round(plain_s, 3)] for name, (clock, plain_s) in found.items()}
+        one, two = lines["Ray Train, 1 worker"], lines["Ray Train, 2 workers"]
         result = {
-            "epoch_ratio": round(ratios["Ray Train, 1 worker"], 4),
-            "epoch_ratio_2_workers": round(ratios["Ray Train, 2 workers"], 4),
-            "epoch_ratio_without_ray": round(ratios["our loop, no Ray"], 4),
-            "epoch_s_and_plain_s": epochs,
+            "epoch_ratio": one["ratio"],
+            "epoch_ratio_2_workers": two["ratio"],
+            "epoch_ratio_without_ray": lines["our loop, no Ray"]["ratio"],
+            "core_ratio": one["core_ratio"],
+            "ways": lines,
             "rows": rows,
             "model": recipe.model.name,
         }
         print(json.dumps(result))
         return
     print(f"{recipe.model.name}, {rows} training images, {arguments.epochs} epochs, {torch.get_num_threads()} cores")
-    print(
-        f"{'':<22}{'s an epoch':>12}{'plain loop, s':>15}{'ratio':>8}{'images/s':>10}{'first epoch ends after, s':>27}"
-    )
-    for name, (clock, plain_s) in found.items():
-        rate = rows / clock.epoch_s
-        print(
-            f"{name:<22}{clock.epoch_s:>12.2f}{plain_s:>15.2f}{ratios[name]:>8.3f}{rate:>10.0f}{clock.first_s:>27.1f}"
-        )
+    print(f"{'':<22}{'an epoch':>10}{'plain':>9}{'ratio':>8}{'core-s':>9}{'plain':>9}{'ratio':>8}", end="")
+    print(f"{'core-s of others':>18}{'first epoch ends after':>24}")
+    for name, way in lines.items():
+        print(f"{name:<22}{way['epoch_s']:>8.2f} s{way['plain_s']:>7.2f} s{way['ratio']:>8.3f}", end="")
+        print(f"{way['core_s']:>9.2f}{way['plain_core_s']:>9.2f}{way['core_ratio']:>8.3f}", end="")
+        print(f"{way['others_core_s']:>18.2f}{way['first_s']:>22.1f} s")
+
+
+def line(clock: EndsOfEpochs, before: EndsOfEpochs, after: EndsOfEpochs) -> dict[str, float]:
+    """One way beside the plain loop, which is the mean of before and after."""
+    plain_s = (before.epoch_s + after.epoch_s) / 2
+    plain_core_s = (before.core_s[0] + after.core_s[0]) / 2
+    figures = {
+        "epoch_s": clock.epoch_s,
+        "plain_s": plain_s,
+        "ratio": clock.epoch_s / plain_s,
+        "core_s": clock.core_s[0],
+        "plain_core_s": plain_core_s,
+        "core_ratio": clock.core_s[0] / plain_core_s,
+        "others_core_s": clock.core_s[1],
+        "first_s": clock.first_s,
+    }
+    return {name: round(value, 3) for name, value in figures.items()}
 
 
 if __name__ == "__main__":

@@ -10,17 +10,17 @@ from glioray.errors import ClusterError
 
 
 def test_outside_a_job_workers_get_no_environment_of_their_own() -> None:
-    assert _job_environment({}) is None
+    assert _job_environment({}, {}) is None
 
 
 def test_workers_of_a_bare_job_find_the_package() -> None:
     job = {"RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps({"runtime_env": {"working_dir": "gcs://x.zip"}})}
-    assert _job_environment(job) == {"env_vars": {"PYTHONPATH": "platform"}}
+    assert _job_environment(job, {"A": "1"}) == {"env_vars": {"A": "1", "PYTHONPATH": "platform"}}
 
 
 def test_a_job_that_sets_pythonpath_itself_is_left_alone() -> None:
     settings = {"runtime_env": {"env_vars": {"PYTHONPATH": "elsewhere"}}}
-    assert _job_environment({"RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps(settings)}) is None
+    assert _job_environment({"RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps(settings)}, {}) is None
 
 
 def test_a_job_does_not_write_into_its_copy_of_the_working_directory(

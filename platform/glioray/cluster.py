@@ -35,13 +35,16 @@ _OWN = {"RAY_AUTH_MODE": "token"}  # Ray's own default depends on what earlier r
 
 
 @contextlib.contextmanager
-def connect(address: str | None = None, dashboard: bool = False) -> Iterator[None]:
+def connect(
+    address: str | None = None, dashboard: bool = False, variables: Mapping[str, str] | None = None
+) -> Iterator[None]:
     """A Ray to work with, for as long as the context lasts.
 
     Args:
         address: of a running cluster (`auto`, `HOST:PORT`, `ray://HOST:PORT`); `local` starts one here, on 127.0.0.1,
             and ends it; none joins the cluster that RAY_ADDRESS names, as in a job, else starts one here.
         dashboard: whether a Ray that is started here has one.
+        variables: of the environment, for all processes that work for this one.
 
     Raises:
         ClusterError: nothing answers at the address, a token is asked for and missing, or Ray does not start.
@@ -60,7 +63,7 @@ def connect(address: str | None = None, dashboard: bool = False) -> Iterator[Non
     try:
         ray.init(
             address=address or LOCAL,
-            runtime_env=_job_environment(os.environ),
+            runtime_env=_job_environment(os.environ, variables or {}),
             logging_level=logging.WARNING,
             log_to_driver=False,
             **local,
@@ -162,16 +165,16 @@ def _local_settings(dashboard: bool) -> dict[str, Any]:
     return {"include_dashboard": True, "dashboard_host": LOOPBACK, "dashboard_port": port}
 
 
-def _job_environment(environment: Mapping[str, str]) -> dict[str, Any] | None:
-    """Lets the workers of a job find the package in their copy of the working directory.
+def _job_environment(environment: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, Any] | None:
+    """The variables; and in a job, what lets its workers find the package in their copy of the working directory.
 
-    A job that sets PYTHONPATH itself is left alone: Ray refuses to merge two.
+    What a job sets itself is left alone: Ray refuses to merge two.
     """
     job = environment.get(_JOB)
-    if job is None:
-        return None
-    set_by_job = json.loads(job).get("runtime_env", {}).get("env_vars", {})
-    return None if "PYTHONPATH" in set_by_job else {"env_vars": {"PYTHONPATH": "platform"}}
+    wanted = {**variables, **({} if job is None else {"PYTHONPATH": "platform"})}
+    set_by_job = json.loads(job or "{}").get("runtime_env", {}).get("env_vars", {})
+    left = {name: value for name, value in wanted.items() if name not in set_by_job}
+    return {"env_vars": left} if left else None
 
 
 def _no_ray(address: str | None, error: Exception) -> str:

@@ -7,6 +7,7 @@ GliorayError
 │   ├── LeakError        a group stands on two sides of a split
 │   └── SchemaError      written by another version of glioray
 ├── ModelError           a model does not fit the data it is given
+│   └── DivergedError    the loss is not a number any more
 ├── BundleError          a saved model is damaged or not one of ours
 ├── RegistryError        a name, version or alias is not there, or is taken
 ├── ClusterError         Ray, its address or its storage cannot be used
@@ -45,6 +46,10 @@ class SchemaError(DataError):
 
 class ModelError(GliorayError):
     """A model does not fit the data it is given."""
+
+
+class DivergedError(ModelError):
+    """The loss is not a number any more."""
 
 
 class BundleError(GliorayError):

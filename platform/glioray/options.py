@@ -12,11 +12,11 @@ from pydantic import BaseModel, ValidationError
 
 from glioray.errors import RecipeError
 from glioray.models import _contract as models
-from glioray.recipe import Recipe, read_recipe
+from glioray.recipe import Recipe
+from glioray.recipe_file import read_recipe
 from glioray.tasks import _contract as tasks
 
 Settings = TypeVar("Settings", bound=BaseModel)
-RESETTING = ("model.name", "model.network")  # each puts the settings below it back to their defaults
 
 
 def chosen_recipe(path: Path, settings: Sequence[str]) -> Recipe:
@@ -25,11 +25,7 @@ def chosen_recipe(path: Path, settings: Sequence[str]) -> Recipe:
     Raises:
         RecipeError: the file or a setting is wrong.
     """
-    recipe = Recipe.from_yaml(path)
-    values = values_of(settings, "--set")
-    for name, value in sorted(values.items(), key=lambda item: (item[0] not in RESETTING, item[0] != RESETTING[0])):
-        recipe = recipe.with_values(name, value)
-    return recipe
+    return Recipe.from_yaml(path).with_settings(values_of(settings, "--set"))
 
 
 def planned_recipe(path: Path, settings: Sequence[str]) -> tuple[Recipe, list[str]]:

@@ -19,7 +19,10 @@ from glioray.data.records import TaskName
 from glioray.errors import RecipeError, did_you_mean
 from glioray.models import _contract as models
 from glioray.problems import Problems
+from glioray.recipe_file import read_recipe
 from glioray.tasks import _contract as tasks
+
+_RESETTING = ("model.name", "model.network")  # each puts the settings below it back to their defaults
 
 
 class _Section(BaseModel):
@@ -204,23 +207,34 @@ class Recipe(_Section):
         Raises:
             RecipeError: the path leads nowhere, or the value does not fit.
         """
+        return self.with_settings({path: value})
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Recipe:
+        """This recipe with several settings changed together, for they may need each other; checked whole.
+
+        Args:
+            settings: plain values by their paths; those that put others back to their defaults go first.
+
+        Raises:
+            RecipeError: a path leads nowhere, or the values do not fit.
+        """
+        first = [{path: settings[path]} for path in _RESETTING if path in settings]
+        others = {path: value for path, value in settings.items() if path not in _RESETTING}
+        recipe = self
+        for some in (*first, others):
+            recipe = recipe._changed(some) if some else recipe
+        return recipe
+
+    def _changed(self, settings: Mapping[str, Any]) -> Recipe:
         values = self.values()
-        *sections, last = path.split(".")
-        place: Any = values
-        for depth, section in enumerate(sections):
-            if not isinstance(place.get(section), dict):
-                where = ".".join(sections[: depth + 1])
-                raise RecipeError(f"{path}: there is no section {where!r}{did_you_mean(section, place)}")
-            place = place[section]
-        if last not in place:
-            raise RecipeError(f"{path}: there is no setting {last!r}{did_you_mean(last, place)}")
-        if path == "model.name" and value != self.model.name:
-            values["model"] = {}  # another architecture has other settings: start from its defaults
-            place = values["model"]
-        if path == "model.network" and value != place[last]:
-            place["arguments"] = {}  # those of another class: start from its defaults
-        place[last] = value
-        return type(self).from_values(values, f"--set {path}={value}")
+        for path, value in settings.items():
+            section, last = _section_of(values, path)
+            if path == "model.name" and value != self.model.name:
+                values["model"] = section = {}  # another architecture has other settings: start from its defaults
+            if path == "model.network" and value != section[last]:
+                section["arguments"] = {}  # those of another class: start from its defaults
+            section[last] = value
+        return type(self).from_values(values, " ".join(f"--set {path}={value}" for path, value in settings.items()))
 
     def values(self) -> dict[str, Any]:
         """Nested plain values, from which `from_values` makes an equal recipe."""
@@ -244,26 +258,22 @@ class Recipe(_Section):
         return hashlib.sha256(decisive.model_dump_json(exclude=unset).encode()).hexdigest()[:8]
 
 
-def read_recipe(path: Path) -> Any:
-    """What stands under `recipe:` in a file of `search_spaces/`, unchecked.
+def _section_of(values: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
+    """The innermost section of a path, and the setting's name in it.
 
     Raises:
-        RecipeError: the file is not there, is not YAML, or has something else at its top.
+        RecipeError: the path leads nowhere.
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.yaml")])
-        raise RecipeError(f"{path}: no such recipe{near}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RecipeError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict) or "recipe" not in content:
-        raise RecipeError(f"{path}: has no `recipe:` at its top; put the settings of the run below one")
-    if unknown := sorted(set(content) - {"recipe", "search"}):
-        raise RecipeError(
-            f"{path}: {unknown[0]!r} is unknown at the top{did_you_mean(unknown[0], ['recipe', 'search'])}"
-        )
-    return content["recipe"]
+    *sections, last = path.split(".")
+    place: Any = values
+    for depth, section in enumerate(sections):
+        if not isinstance(place.get(section), dict):
+            where = ".".join(sections[: depth + 1])
+            raise RecipeError(f"{path}: there is no section {where!r}{did_you_mean(section, place)}")
+        place = place[section]
+    if last not in place:
+        raise RecipeError(f"{path}: there is no setting {last!r}{did_you_mean(last, place)}")
+    return place, last
 
 
 def _model_class(values: Mapping[str, Any], problems: Problems) -> type[BaseModel] | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -55,6 +56,21 @@ def bars(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
+@contextlib.contextmanager
+def live(quiet: bool) -> Iterator[Callable[[str, Sequence[str], Sequence[Sequence[object]]], None]]:
+    """A function (title, columns, rows) that draws a table in the place of the one before; only on a terminal.
+
+    Args:
+        quiet: draw nothing.
+    """
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda *_: None
+        return
+    with Live(console=console, auto_refresh=False, transient=True) as screen:
+        yield lambda title, columns, rows: screen.update(_table(title, columns, rows), refresh=True)
+
+
 def say(text: str, quiet: bool = False) -> None:
     """One line for the person, on the error stream."""
     if not quiet:
@@ -86,12 +102,16 @@ def close(as_json: bool, title: str, facts: Mapping[str, Any], following: str | 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on the output stream."""
+    Console(highlight=False).print(_table(title, columns, rows))
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     drawn = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
     for column in columns:
         drawn.add_column(column, overflow="fold")
     for row in rows:
         drawn.add_row(*[Text(str(cell)) for cell in row])
-    Console(highlight=False).print(drawn)
+    return drawn
 
 
 def relative(place: Path | str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import torch
 
 from glioray.errors import ClusterError, ModelError
 
@@ -92,10 +91,3 @@ def test_another_failure_says_what_to_type() -> None:
 
     found = user_error(WorkerGroupError("", {1: KeyError("image")}))
     assert str(found).startswith("training failed: worker 1 failed ('image'); run the same command again")
-
-
-def test_a_full_gpu_says_which_setting_to_lower() -> None:
-    from glioray.training.recovery import memory_told
-
-    with pytest.raises(ModelError, match="CUDA out of memory.*lower budget.batch_size"), memory_told():
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")

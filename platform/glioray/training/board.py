@@ -17,7 +17,7 @@ from glioray.training.capacity import shortage
 from glioray.training.checkpoints import Say
 from glioray.training.worker import Progress
 
-POLL_S, CAPACITY_POLL_S = 0.25, 5.0
+POLL_S, CAPACITY_POLL_S = 0.5, 5.0  # there is news no more often
 
 
 class Board:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from glioray.data.prepared import PreparedDataset
-from glioray.errors import ModelError
+from glioray.errors import DivergedError
 from glioray.models import _contract as models
 from glioray.network import build_network
 from glioray.recipe import Recipe
@@ -37,7 +37,7 @@ def fit(recipe: Recipe, data: PreparedDataset, worker: Worker) -> None:
     """Trains from the newest checkpoint, or from nothing, until the budget is spent or patience lost.
 
     Raises:
-        ModelError: the loss is not a number any more.
+        DivergedError: the loss is not a number any more.
         RecipeError: the recipe asks for a compiler that this worker does not have.
     """
     settings = _pass(recipe, data, worker)
@@ -127,7 +127,7 @@ def _train(
     sums = train_epoch(replica, state.optimizer, batches, settings, set_rate, follow)
     loss, rows, wait_s = worker.sum(torch.cat([sums, sums.new_tensor([batches.wait_s])])).tolist()
     if not math.isfinite(loss):
-        raise ModelError(f"epoch {epoch}: the loss is {loss / rows}; lower optimizer.learning_rate, now {rate:g}")
+        raise DivergedError(f"epoch {epoch}: the loss is {loss / rows}; lower optimizer.learning_rate, now {rate:g}")
     return {
         "loss": loss / rows,
         "learning_rate": rate,

@@ -6,16 +6,14 @@ begin again always, and asks here first.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import ray.train
-import torch
 from ray.exceptions import RayActorError
 from ray.train.v2.api.exceptions import TrainingFailedError
 
-from glioray.errors import ClusterError, GliorayError, ModelError
+from glioray.errors import ClusterError, GliorayError
 
 MOST_FAILURES_IN_A_ROW = 3
 _BROKEN_OFF = ("gloo", "NCCL", "Connection reset by peer", "Connection closed by peer")
@@ -53,22 +51,6 @@ class FailurePolicy(ray.train.UserCallback):  # type: ignore[misc]
         if self._in_a_row > MOST_FAILURES_IN_A_ROW:
             raise ClusterError(f"{happened}, the {self._in_a_row}th time without an epoch in between; {AGAIN}")
         self._board.tell.remote(f"{happened}; the workers begin again from the last checkpoint")
-
-
-@contextlib.contextmanager
-def memory_told() -> Iterator[None]:
-    """Turns torch's words for a full GPU into ours.
-
-    Raises:
-        ModelError: the GPU's memory is full.
-    """
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise ModelError(
-            f"the GPU's memory is full ({str(error).splitlines()[0]}): raise budget.accumulate, or lower "
-            "budget.batch_size"
-        ) from error
 
 
 def user_error(error: TrainingFailedError) -> GliorayError:

@@ -23,19 +23,17 @@ from glioray.training.board import followed, open_board
 from glioray.training.capacity import require_capacity
 from glioray.training.checkpoints import Say, best_sound, checkpoints, damage, epoch_of, say_to_log
 from glioray.training.loop import fit
+from glioray.training.memory import KEEP_MEMORY, memory_told
 from glioray.training.plan import Plan
 from glioray.training.ray_worker import RayWorker
 from glioray.training.record import CURVES, draw_curves, write_at_once, write_bundle, write_metrics
-from glioray.training.recovery import AGAIN, FailurePolicy, memory_told, user_error
+from glioray.training.recovery import AGAIN, FailurePolicy, user_error
 from glioray.training.state import read_history
 from glioray.training.storage import require_shared_storage, storage_of
 from glioray.training.worker import Metrics, Progress, batch_size_per_worker, ignore_progress
 
 RESIZE_S = 60.0  # an elastic run looks that often for machines to grow on
 _RAYS_LIST = "checkpoint_manager_snapshot.json"
-# glibc gives large tensors back to the system after every step and fetches them page by page in the next: measured, a
-# step of a U-Net on a CPU takes 10 to 35 % longer so. Only one arena can keep them, and Ray trains in a second thread.
-_KEEP_MEMORY = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "8589934592"}
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ def _trainer(plan: Plan, feed: Feed, board: Any) -> ray.train.torch.TorchTrainer
             **storage_of(plan.place),
             failure_config=ray.train.FailureConfig(max_failures=-1),  # the policy below decides
             callbacks=[FailurePolicy(board)],
-            worker_runtime_env={"env_vars": _KEEP_MEMORY},
+            worker_runtime_env={"env_vars": KEEP_MEMORY},
         ),
         datasets={"train": train_dataset(plan.data, feed, plan.data_place)},
         dataset_config=ray.train.DataConfig(datasets_to_split=["train"]),

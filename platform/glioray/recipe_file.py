@@ -1,0 +1,41 @@
+"""A file of `search_spaces/` as it was written: its parts, unchecked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from glioray.errors import RecipeError, did_you_mean
+
+
+def read_recipe(path: Path) -> Any:
+    """What stands under `recipe:` in a file of `search_spaces/`, unchecked.
+
+    Raises:
+        RecipeError: see `read_file`.
+    """
+    return read_file(path)["recipe"]
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """A file of `search_spaces/`: `recipe:`, and `search:` where it has one, both unchecked.
+
+    Raises:
+        RecipeError: the file is not there, is not YAML, or has something else at its top.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.yaml")])
+        raise RecipeError(f"{path}: no such recipe{near}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecipeError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict) or "recipe" not in content:
+        raise RecipeError(f"{path}: has no `recipe:` at its top; put the settings of the run below one")
+    if unknown := sorted(set(content) - {"recipe", "search"}):
+        raise RecipeError(
+            f"{path}: {unknown[0]!r} is unknown at the top{did_you_mean(unknown[0], ['recipe', 'search'])}"
+        )
+    return content

@@ -1,0 +1,1 @@
+"""The search: what may be moved, the study that remembers, trials through Ray Tune, the report."""

@@ -1,0 +1,264 @@
+"""What a search remembers: a study of Optuna in a database, which is all that a killed driver leaves behind.
+
+Only the driver reads and writes it. Ray's own OptunaSearch keeps its running trials in a pickle beside the database,
+and tells a stopped trial as a complete one; here both are in the study, so that any start of the command goes on.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import optuna
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from glioray.errors import ClusterError, GliorayError, RecipeError
+from glioray.recipe import Recipe
+from glioray.tuning.ranges import Value
+from glioray.tuning.samplers import pruner_of, sampler_of
+from glioray.tuning.space import SearchSpace
+
+SPACE, SPENT = "glioray_space", "glioray_spent_s"  # of the study
+ENDED, COST = "ended", "cost"  # of a trial: why, and Cost
+COMPLETE, TIME_IS_UP = "complete", "the time budget was spent"
+NOTE_EVERY_S = 10.0  # of the time spent: every note is a commit, which waits for the disk
+
+
+class Study:
+    """The trials of one search space, under one name.
+
+    Args:
+        space: what is searched.
+        name: of the study.
+        storage: SQLAlchemy's address of a database, as sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE.
+
+    Raises:
+        ClusterError: the database does not answer.
+        RecipeError: the name is taken by a study of another space.
+    """
+
+    def __init__(self, space: SearchSpace, name: str, storage: str) -> None:
+        self.space, self.name = space, name
+        with _told(storage):
+            self._study = optuna.create_study(
+                storage=RDBStorage(storage),
+                study_name=name,
+                load_if_exists=True,
+                directions=["maximize" if mode == "max" else "minimize" for mode in space.search.mode],
+                pruner=pruner_of(space.search, space.base.budget.epochs),
+            )
+        self._claim()
+        self._study.sampler = sampler_of(space.search, started=len(self.ended))
+        self._running: dict[int, Trial] = {}
+        self._orphans = [Trial(self._study, frozen._trial_id) for frozen in self._with(TrialState.RUNNING)]
+        self.num_resumed = len(self._orphans)
+        self._costs: dict[int, dict[str, float]] = {}
+        self._worked_s = self._spent_s = float(self._study.user_attrs.get(SPENT, 0.0))
+        self._started_at = time.monotonic()
+        self._most = min(space.search.trials, len(space.grid()) if space.search.sampler.name == "grid" else math.inf)
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """All that were begun, by number."""
+        return [trial for trial in self._study.get_trials(deepcopy=False) if trial.state != TrialState.WAITING]
+
+    @property
+    def ended(self) -> list[FrozenTrial]:
+        """Complete, stopped or failed."""
+        return [trial for trial in self.trials if trial.state.is_finished()]
+
+    @property
+    def most(self) -> int:
+        """How many trials there are to be; fewer than asked where a grid has fewer points."""
+        return int(self._most)
+
+    @property
+    def spent_s(self) -> float:
+        """Over all starts of the command."""
+        return self._spent_s + self.start_s
+
+    @property
+    def worked_s(self) -> float:
+        """Until the newest epoch or end of a trial, over all starts of the command."""
+        return self._worked_s
+
+    @property
+    def start_s(self) -> float:
+        """Since this start of the command."""
+        return time.monotonic() - self._started_at
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no further trial is to begin."""
+        return not self._orphans and (len(self.trials) >= self._most or self.is_late)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the time budget is spent."""
+        budget = self.space.search.time_budget_s
+        return budget is not None and self.spent_s >= budget
+
+    @property
+    def best(self) -> list[FrozenTrial]:
+        """The best complete trial, or with several metrics those that none beats; empty while there is none."""
+        if len(self.space.search.metric) > 1:
+            return list(self._study.best_trials)
+        done = self._with(TrialState.COMPLETE)
+        sign = 1 if self.space.search.mode[0] == "max" else -1
+        return [max(done, key=lambda trial: sign * (trial.value or 0.0))] if done else []
+
+    def begin(self) -> tuple[int, Recipe] | None:
+        """The next trial, first those that a killed driver left; none where there is to be none.
+
+        Settings that do not fit each other are a failed trial with the reason, and the next is asked for.
+        """
+        while not self.is_over:
+            trial = self._orphans.pop(0) if self._orphans else self._study.ask()
+            with _quiet():
+                values = self.space.suggest(trial)
+            try:
+                recipe = self.space.recipe(values)
+            except GliorayError as error:
+                self._running[trial.number] = trial
+                self.fail(trial.number, str(error))
+                continue
+            self._running[trial.number] = trial
+            return trial.number, recipe
+        return None
+
+    def report(self, number: int, row: Mapping[str, float]) -> str | None:
+        """Notes an epoch; gives the reason why the trial should end here, or none."""
+        trial = self._running[number]
+        self._costs[number] = {name: row[name] for name in ("epoch", "seconds", "core_s")}
+        if self.spent_s > self.worked_s + NOTE_EVERY_S:
+            self._note_time()
+        if self.is_late:
+            return TIME_IS_UP
+        search = self.space.search
+        if len(search.metric) > 1:
+            return None
+        if row["epoch"] not in self._study._storage.get_trial(trial._trial_id).intermediate_values:
+            trial.report(row[search.metric[0]], int(row["epoch"]))
+        late_enough = row["epoch"] >= search.scheduler.grace_epochs and row["epoch"] < self.space.base.budget.epochs
+        return f"stopped by {search.scheduler.name}" if late_enough and trial.should_prune() else None
+
+    def complete(self, number: int, row: Mapping[str, float]) -> None:
+        """Ends a trial with its figures: those of its best epoch."""
+        self._end(number, TrialState.COMPLETE, COMPLETE, [row[name] for name in self.space.search.metric])
+
+    def stop(self, number: int, reason: str) -> None:
+        """Ends a trial before its time; what it had reached stays known to the sampler."""
+        self._end(number, TrialState.PRUNED, reason)
+
+    def fail(self, number: int, reason: str) -> None:
+        """Ends a trial that came to nothing."""
+        self._end(number, TrialState.FAIL, " ".join(reason.split()))
+
+    def is_running(self, number: int) -> bool:
+        """Whether the trial was begun here and has not ended."""
+        return number in self._running
+
+    def add_points(self) -> None:
+        """What is to be tried first, once in the life of the study."""
+        if not self._study.get_trials(deepcopy=False):
+            for point in self.space.search.points:
+                self._study.enqueue_trial(self.space.at(point))
+
+    def settings(self, trial: FrozenTrial) -> dict[str, Value]:
+        """What a trial tried, by paths."""
+        return self.space.settings(trial.params)
+
+    def recipe(self, trial: FrozenTrial) -> Recipe:
+        """The recipe of a trial."""
+        return self.space.recipe(self.settings(trial))
+
+    def importance(self) -> dict[str, float]:
+        """The share of each setting in the spread of the first metric over complete trials; empty where too few."""
+        if len(self._with(TrialState.COMPLETE)) < 4:
+            return {}
+        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+        target = None if len(self.space.search.metric) == 1 else _first_value
+        try:
+            with _quiet():
+                return dict(optuna.importance.get_param_importances(self._study, evaluator=evaluator, target=target))
+        except (ValueError, RuntimeError):  # all trials alike, or no setting that all of them have
+            return {}
+
+    def _end(self, number: int, state: TrialState, ended: str, values: list[float] | None = None) -> None:
+        trial = self._running.pop(number)
+        trial.set_user_attr(ENDED, ended[:1000])
+        trial.set_user_attr(COST, {**self._costs.pop(number, {}), "after_s": self.spent_s})
+        self._study.tell(trial, values, state)
+        self._note_time()
+
+    def _note_time(self) -> None:
+        self._worked_s = self.spent_s
+        self._study.set_user_attr(SPENT, self._worked_s)
+
+    def _with(self, state: TrialState) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False, states=(state,))
+
+    def _claim(self) -> None:
+        there = self._study.user_attrs.get(SPACE)
+        if there is None:
+            self._study.set_user_attr(SPACE, self.space.fingerprint)
+        elif there != self.space.fingerprint:
+            raise RecipeError(
+                f"the study {self.name!r} searched another space, base recipe or metric; choose another --name, or put "
+                "back what was changed (trials, time_budget_s, concurrency, sampler and scheduler may change)"
+            )
+
+
+def _first_value(trial: FrozenTrial) -> float:
+    return float(trial.values[0])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Optuna's warnings: that choices of several kinds cannot be drawn, that few trials are few."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def _told(storage: str) -> Iterator[None]:
+    """Turns SQLAlchemy's words into ours.
+
+    Raises:
+        ClusterError: the database does not answer, or its driver is not installed.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    except Exception as error:
+        import sqlalchemy.exc
+
+        if not isinstance(error, (ImportError, sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError)):
+            raise
+        hint = (
+            "install its driver, as `pip install 'psycopg[binary]'` for postgresql+psycopg://"
+            if isinstance(error, ImportError)
+            else "start it, or leave --storage out for a file of its own"
+        )
+        raise ClusterError(f"--storage {_without_password(storage)}: {_cause(error)}; {hint}") from error
+
+
+def _cause(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split())[:200]
+
+
+def _without_password(storage: str) -> str:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(storage).render_as_string(hide_password=True)
+    except ArgumentError:
+        return repr(storage)
