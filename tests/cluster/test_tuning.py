@@ -223,7 +223,7 @@ def _kill_a_trial(folder: Path) -> None:
         if any((folder / "trials" / "00000").glob("checkpoint_*")):
             for process in psutil.Process().children(recursive=True):
                 with contextlib.suppress(psutil.Error):
-                    if process.cmdline()[:1] and process.cmdline()[0].startswith("ray::_alone"):
+                    if process.cmdline()[:1] and process.cmdline()[0].startswith("ray::ImplicitFunc"):
                         process.kill()
                         (folder / "killed").touch()
                         return
