@@ -57,6 +57,9 @@ def tune(
         confirmed = _searched(plan, study, address, confirm, command, as_json)
         result = _written(plan, study, confirmed, command)
     facts = _facts(plan, result)
+    if not study.is_complete:
+        terminal.close(as_json, "Interrupted: the same command goes on", facts, command)
+        return
     if publish:
         facts["published"] = _published(plan, result, publish, registry)
     best = f"{terminal.relative(plan.folder)}/best.yaml"
@@ -80,7 +83,7 @@ def _searched(
         terminal.say(line, as_json)
 
     found = write_best(plan, study)
-    if study.is_over and found and (not confirm or is_confirmed(plan, found)):
+    if study.is_complete and found and (not confirm or is_confirmed(plan, found)):
         return confirmed_by(plan, found, lambda _: None, lambda *_: None) if confirm else ()
     if study.num_resumed or study.ended:
         say(f"goes on: {len(study.ended)} trials have ended, {study.num_resumed} go on from their last checkpoint")
@@ -93,7 +96,7 @@ def _searched(
             search(plan, study, watcher, say)
             watcher.look(study)
         found = write_best(plan, study)
-        if not confirm or found is None:
+        if not confirm or found is None or not study.is_complete:
             return ()
         _write(plan, study, (), command)
         say("trains the default recipe and the found one once more, with a seed that chose nothing")

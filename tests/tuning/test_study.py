@@ -119,6 +119,26 @@ def test_settings_that_do_not_fit_each_other_are_a_failed_trial(space_of: SpaceO
     assert all("does not divide into 4 portions" in trial.user_attrs["ended"] for trial in failed)
 
 
+def test_a_figure_that_is_no_number_counts_as_a_stop(space_of: SpaceOf, study_of: StudyOf) -> None:
+    study = study_of(space_of(trials=1, metric="val/loss", mode="min"))
+    begun = study.begin()
+    assert begun is not None
+    study.complete(begun[0], row(3, float("nan")))
+    assert study.ended[0].state.name == "PRUNED"
+    assert study.ended[0].user_attrs["ended"] == "val/loss on val was not a number"
+    assert study.best == []
+
+
+def test_after_an_interruption_a_search_is_not_complete(space_of: SpaceOf, study_of: StudyOf) -> None:
+    study = study_of(space_of(trials=2, scheduler=NONE))
+    for _ in range(2):
+        study.begin()
+    study.complete(0, row(3, 0.5))
+    assert not study.is_complete
+    study.complete(1, row(3, 0.5))
+    assert study.is_complete
+
+
 def test_a_spent_time_budget_ends_the_search(space_of: SpaceOf, study_of: StudyOf) -> None:
     study = study_of(space_of(time_budget_s=1000))
     begun = study.begin()

@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 
 from glioray.errors import GliorayError, RecipeError, did_you_mean
-from glioray.options import values_of
+from glioray.options import planned_recipe, values_of
 from glioray.problems import Problems
 from glioray.recipe import Recipe
 from glioray.recipe_file import read_file
@@ -41,7 +41,7 @@ class SearchSpace:
         content, given = read_file(path), values_of(settings, "--set")
         of_search = {name: value for name, value in given.items() if name.startswith(_SEARCH)}
         of_recipe = {name: value for name, value in given.items() if name not in of_search}
-        base = Recipe.from_yaml(path).with_settings(of_recipe)
+        base, _ = planned_recipe(path, [f"{name}={json.dumps(value)}" for name, value in of_recipe.items()])
         if "search" not in content:
             raise RecipeError(f"{path}: has no `search:`; say below one what may be moved, as other files there do")
         for name, value in of_search.items():

@@ -97,6 +97,11 @@ class Study:
         return not self._orphans and (len(self.trials) >= self._most or self.is_late)
 
     @property
+    def is_complete(self) -> bool:
+        """Whether all that there are to be have ended; not so after Ctrl-C."""
+        return len(self.ended) >= self._most or (self.is_late and len(self.ended) == len(self.trials))
+
+    @property
     def is_late(self) -> bool:
         """Whether the time budget is spent."""
         budget = self.space.search.time_budget_s
@@ -147,8 +152,12 @@ class Study:
         return f"stopped by {search.scheduler.name}" if late_enough and trial.should_prune() else None
 
     def complete(self, number: int, row: Mapping[str, float]) -> None:
-        """Ends a trial with its figures: those of its best epoch."""
-        self._end(number, TrialState.COMPLETE, COMPLETE, [row[name] for name in self.space.search.metric])
+        """Ends a trial with its figures: those of its best epoch; one of them that is no number counts as a stop."""
+        values = [row[name] for name in self.space.search.metric]
+        if any(math.isnan(value) for value in values):
+            self.stop(number, f"{', '.join(self.space.search.metric)} on val was not a number")
+        else:
+            self._end(number, TrialState.COMPLETE, COMPLETE, values)
 
     def stop(self, number: int, reason: str) -> None:
         """Ends a trial before its time; what it had reached stays known to the sampler."""
