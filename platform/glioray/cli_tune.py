@@ -138,6 +138,7 @@ def _facts(plan: SweepPlan, result: SweepResult) -> dict[str, Any]:
     by, best = result.rows_of, result.chosen
     assert best is not None
     folder = terminal.relative(plan.folder)
+    importance = _words({path: f"{share:.0%}" for path, share in list(result.importance.items())[:4]})
     return {
         "sweep": folder,
         "trials": f"{len(by['complete'])} complete, {len(by['stopped'])} stopped, {len(by['failed'])} failed",
@@ -147,7 +148,7 @@ def _facts(plan: SweepPlan, result: SweepResult) -> dict[str, Any]:
             f"{row.name}, seed {row.seed}": f"val {row.val_score:.4f}; {test_text(row, result.leak)}"
             for row in result.confirmed
         },
-        "importance": _words({path: f"{share:.0%}" for path, share in list(result.importance.items())[:4]}),
+        **({"importance": importance} if importance else {}),
         "took": f"{duration(result.spent_s)}, {result.core_s:,.0f} core-seconds of training",
         "page": f"{folder}/{FILE_NAME}",
     }

@@ -215,6 +215,8 @@ class Study:
         there = self._study.user_attrs.get(SPACE)
         if there is None:
             self._study.set_user_attr(SPACE, self.space.fingerprint)
+            with _quiet():
+                self._study.set_metric_names(list(self.space.search.metric))  # for Optuna's own dashboard
         elif there != self.space.fingerprint:
             raise RecipeError(
                 f"the study {self.name!r} searched another space, base recipe or metric; choose another --name, or put "
