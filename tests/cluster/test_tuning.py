@@ -48,8 +48,11 @@ def plan_of(recipe: Recipe, folder: Path, **search: Any) -> SweepPlan:
     return plan_sweep(SearchSpace.from_values(recipe, search), folder, "sweep")
 
 
-def searched(plan: SweepPlan, say: Any = print) -> Study:
+def searched(plan: SweepPlan, say: Any = None) -> Study:
     from glioray.tuning.run import search  # imports Ray, which must find its environment set
+
+    lock = threading.Lock()  # of a person's screen, as it were: whoever is told need not be fit for a pickle
+    say = say or (lambda _: lock.locked())
 
     with opened(plan):
         study = Study(plan.space, plan.name, plan.storage)

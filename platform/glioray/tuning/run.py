@@ -113,7 +113,14 @@ def require_places(plan: SweepPlan) -> None:
         )
 
 
-class _Bridge:
+class _Unkept:
+    """Tune pickles what it is given into a folder of its own, and never reads it back here."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Bridge(_Unkept):
     """What Tune calls a trial by, beside its number in the study."""
 
     def __init__(self, plan: SweepPlan, study: Study, say: Say) -> None:
@@ -192,7 +199,7 @@ class _Scheduler(FIFOScheduler):  # type: ignore[misc]
         return str(self.STOP if self._bridge.is_to_stop(trial.trial_id, result) else self.CONTINUE)
 
 
-class _Follow(tune.Callback):  # type: ignore[misc]
+class _Follow(_Unkept, tune.Callback):  # type: ignore[misc]
     """Says when there is something new to see."""
 
     def __init__(self, study: Study, on_change: Callable[[Study], None]) -> None:
