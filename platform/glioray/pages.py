@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 from collections.abc import Mapping
+from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 
 def render(package: str, template: str, filters: Mapping[str, Any] | None = None, **values: Any) -> str:
@@ -19,6 +22,16 @@ def render(package: str, template: str, filters: Mapping[str, Any] | None = None
 def counted(amount: int, units: str) -> str:
     """As `12 patients`, or `1 patient`."""
     return f"{amount:,} {units.removesuffix('s') if amount == 1 else units}"
+
+
+def family_style() -> Markup:
+    """That of the data set's page, which the pages of a run and of a sweep share."""
+    return Markup(resources.files("glioray.data.page").joinpath("page.css").read_text(encoding="utf-8"))  # noqa: S704
+
+
+def data_uri(png: bytes) -> str:
+    """A picture as an address that holds it, so that a page is one file."""
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 @functools.cache

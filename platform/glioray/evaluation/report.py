@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 from glioray import pages
@@ -38,14 +37,10 @@ def write_seed_report(found: SeedReport, folder: Path) -> None:
 
 
 def _write(template: str, folder: Path, **values: object) -> None:
-    filters = {"data_uri": _data_uri, "number": _number, "seed_text": seed_text}
+    filters = {"data_uri": pages.data_uri, "number": _number, "seed_text": seed_text}
     page = pages.render("glioray.evaluation", template, filters, titles=TITLES, not_a_device=NOT_A_DEVICE, **values)
     (folder / FILE_NAME).write_text(page, encoding="utf-8")
 
 
 def _number(value: float, name: str) -> str:
     return f"{value:.{digits(name)}f}"
-
-
-def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

@@ -32,8 +32,8 @@ class Plan:
 
     @property
     def data_place(self) -> str:
-        """Where every machine finds the data: an address, or the path of a folder that all share."""
-        return self.recipe.data.path if is_remote(self.recipe.data.path) else str(self.data.folder)
+        """Where every machine finds the data."""
+        return shared_place(self.recipe, self.data)
 
     @property
     def is_complete(self) -> bool:
@@ -59,6 +59,11 @@ def plan_run(recipe: Recipe, runs: Path | str, name: str | None = None) -> Plan:
     place.fetch()
     open_run(place.path, recipe, data)
     return Plan(recipe, data, place)
+
+
+def shared_place(recipe: Recipe, data: PreparedDataset) -> str:
+    """Where every machine finds a recipe's data: an address, or the path of a folder that all share."""
+    return recipe.data.path if is_remote(recipe.data.path) else str(data.folder)
 
 
 def check_fit(recipe: Recipe, data: PreparedDataset) -> None:

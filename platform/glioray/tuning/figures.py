@@ -13,7 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from glioray.evaluation.figures import GRID, INK, MUTED, PAPER, QUIET, RIGHT, WRONG, png_bytes
+from glioray.evaluation.figures import GRID, INK, MUTED, PAPER, QUIET, RIGHT, WRONG, png_bytes, quiet
 from glioray.tuning.ranges import Value
 from glioray.tuning.result import SweepResult, TrialRow
 
@@ -173,12 +173,7 @@ def _panels(rows: int, columns: int, width: float, height: float) -> tuple[Figur
     figure = Figure(figsize=(width, height), facecolor=PAPER, layout="constrained")
     panels: list[Axes] = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
     for axes in panels:
-        axes.set_facecolor(PAPER)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(MUTED)
-        axes.tick_params(colors=INK, labelsize=8)
-        axes.xaxis.label.set(color=MUTED, fontsize=8.5)
-        axes.yaxis.label.set(color=MUTED, fontsize=8.5)
+        quiet(axes, tick_size=8, label_size=8.5)
     return figure, panels
 
 

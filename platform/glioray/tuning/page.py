@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-from importlib import resources
 from typing import Any
-
-from markupsafe import Markup
 
 from glioray import pages
 from glioray.registry.card import NOT_A_DEVICE, describe
@@ -31,8 +27,8 @@ def write_page(plan: SweepPlan, result: SweepResult, command: str, folder: str) 
     text = pages.render(
         "glioray.tuning",
         "page.html.j2",
-        {"data_uri": _data_uri, "word": _word, "duration": duration},
-        style=_style(),
+        {"data_uri": pages.data_uri, "word": _word, "duration": duration},
+        style=pages.family_style(),
         not_a_device=NOT_A_DEVICE,
         plan=plan,
         result=result,
@@ -68,15 +64,6 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def _style() -> Markup:
-    """That of the data set's page: all pages are of one family."""
-    return Markup(resources.files("glioray.data.page").joinpath("page.css").read_text(encoding="utf-8"))  # noqa: S704
-
-
-def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 def _word(value: Any) -> str:

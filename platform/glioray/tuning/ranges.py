@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from typing import Any, Literal
 
 import optuna
@@ -18,7 +19,7 @@ Value = Any  # plain, as YAML would give it
 _SCALARS = (bool, int, float, str, type(None))
 
 
-class Range(BaseModel):
+class Range(BaseModel, ABC):
     """What is common to all kinds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,14 +30,14 @@ class Range(BaseModel):
     )
 
     @property
+    @abstractmethod
     def distribution(self) -> BaseDistribution:
         """For Optuna."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def ends(self) -> tuple[Value, ...]:
         """The values that are tried before anything starts."""
-        raise NotImplementedError
 
     @property
     def values(self) -> tuple[Value, ...] | None:
@@ -50,12 +51,13 @@ class Range(BaseModel):
         return self._text + (f", where {where}" if where else "")
 
     @property
+    @abstractmethod
     def _text(self) -> str:
-        raise NotImplementedError
+        """The values alone."""
 
+    @abstractmethod
     def suggest(self, trial: optuna.trial.BaseTrial, path: str) -> Value:
         """What the sampler says; the same whenever the same trial is asked again."""
-        raise NotImplementedError
 
     def stored(self, value: Value) -> Value:
         """A value as Optuna keeps it."""

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -13,18 +14,19 @@ from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
+from glioray.data.place import local_folder
 from glioray.data.prepared import PreparedDataset
 from glioray.data.stream_size import row_bytes
 from glioray.errors import ClusterError
 from glioray.recipe import Recipe
 from glioray.registry.run_folder import BUNDLE
 from glioray.training.checkpoints import Say, checkpoints, say_to_log
-from glioray.training.plan import plan_run
+from glioray.training.plan import plan_run, shared_place
 from glioray.training.record import read_metrics
 from glioray.training.run import train
 from glioray.training.storage import require_shared_storage
 from glioray.training.worker import Metrics, Progress
-from glioray.tuning.plan import TRIALS, SweepPlan
+from glioray.tuning.plan import SweepPlan
 from glioray.tuning.study import Study
 from glioray.tuning.trial import Outcome, Sides, Trial, epoch_figures, figures, rows_of, run_trial
 
@@ -134,7 +136,8 @@ class _Bridge(_Unkept):
             return None
         number, recipe = begun
         self._numbers[trial_id] = number
-        return {"number": number, "recipe": self.plan.recipe_of(recipe).values()}
+        folder = self.plan.trial_folder(number)
+        return {"number": number, "recipe": self.plan.recipe_of(recipe).values(), "folder": str(folder)}
 
     def is_to_stop(self, trial_id: str, row: Metrics) -> bool:
         reason = None if _OUTCOME in row else self.study.report(self._numbers[trial_id], row)
@@ -213,8 +216,7 @@ class _Follow(_Unkept, tune.Callback):  # type: ignore[misc]
 def _trainable(plan: SweepPlan, say: Say) -> Any:
     search = plan.space.search
     common = {
-        "data": plan.space.base.data.path if "://" in plan.space.base.data.path else str(plan.data.folder),
-        "trials": plan.folder / TRIALS,
+        "data": shared_place(plan.space.base, plan.data),
         "threads": max(1, int(search.resources.cpus)),
         "cpus": search.resources.cpus,
         "memory_gb": search.resources.memory_gb,
@@ -253,14 +255,12 @@ def _nested(config: dict[str, Any], common: dict[str, Any]) -> None:
 
 
 def _trial(config: dict[str, Any], common: dict[str, Any]) -> Trial:
-    from glioray.data.place import local_folder
-
-    recipe, number = Recipe.from_values(config["recipe"]), config["number"]
+    recipe = Recipe.from_values(config["recipe"])
     return Trial(
-        number=number,
+        number=config["number"],
         recipe=recipe,
         data=PreparedDataset.open(local_folder(common["data"]), recipe.data.fold),
-        folder=common["trials"] / f"{number:05d}",
+        folder=Path(config["folder"]),
         threads=common["threads"],
         memory_gb=common["memory_gb"],
         metric=common["metric"],

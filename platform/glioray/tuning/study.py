@@ -23,7 +23,7 @@ from glioray.tuning.samplers import pruner_of, sampler_of
 from glioray.tuning.space import SearchSpace
 
 SPACE, SPENT = "glioray_space", "glioray_spent_s"  # of the study
-ENDED, COST = "ended", "cost"  # of a trial: why, and Cost
+ENDED, COST = "ended", "cost"  # of a trial: why, and what it cost
 COMPLETE, TIME_IS_UP = "complete", "the time budget was spent"
 NOTE_EVERY_S = 10.0  # of the time spent: every note is a commit, which waits for the disk
 
@@ -166,10 +166,6 @@ class Study:
     def fail(self, number: int, reason: str) -> None:
         """Ends a trial that came to nothing."""
         self._end(number, TrialState.FAIL, " ".join(reason.split()))
-
-    def is_running(self, number: int) -> bool:
-        """Whether the trial was begun here and has not ended."""
-        return number in self._running
 
     def add_points(self) -> None:
         """What is to be tried first, once in the life of the study."""

@@ -8,11 +8,8 @@ import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
-
-from markupsafe import Markup
 
 from glioray import pages
 from glioray.registry.card import NOT_A_DEVICE
@@ -99,7 +96,7 @@ def render(plan: Plan, history: History, state: str, invocation: Invocation, ses
     return pages.render(
         "glioray.training.watching",
         "page.html.j2",
-        style=_style(),
+        style=pages.family_style(),
         not_a_device=NOT_A_DEVICE,
         plan=plan,
         state=state,
@@ -114,11 +111,6 @@ def render(plan: Plan, history: History, state: str, invocation: Invocation, ses
         **_epoch_table(history),
         **_figures(history),
     )
-
-
-def _style() -> Markup:
-    """That of the data set's page: all pages are of one family."""
-    return Markup(resources.files("glioray.data.page").joinpath("page.css").read_text(encoding="utf-8"))  # noqa: S704
 
 
 def _epoch_table(history: History) -> dict[str, Any]:
