@@ -51,7 +51,7 @@ def answer_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[torch.Te
 
     def answer(function: Callable[[torch.Tensor], torch.Tensor]) -> None:
         monkeypatch.setattr(Predictor, "predict", lambda self, images: function(images))
-        monkeypatch.setattr(Predictor, "load", classmethod(lambda cls, bundle, device: _Stub(bundle)))
+        monkeypatch.setattr(Predictor, "load", classmethod(lambda cls, bundle, device="cpu": _Stub(bundle)))
 
     return answer
 

@@ -17,7 +17,7 @@ def test_counts_are_kept_apart_by_unit():
     counts = counts_by_unit(TASK, ANSWERS, torch.tensor([0, 2, 2, 0]), num_units=3)
 
     assert counts["confusion"].tolist() == [[[1, 0], [1, 0]], [[0, 0], [0, 0]], [[0, 1], [0, 1]]]
-    assert counts["confidence"].tolist() == pytest.approx([1.5, 0.0, 1.5])
+    assert counts["bins"].sum(1).tolist() == [pytest.approx(unit) for unit in ([1.5, 1], [0, 0], [1.5, 1])]
 
 
 def test_counts_of_all_units_are_those_that_training_logs():
@@ -25,7 +25,7 @@ def test_counts_of_all_units_are_those_that_training_logs():
     theirs = TASK.counts(ANSWERS.probabilities, {"label": ANSWERS.truth})
 
     assert torch.equal(ours["confusion"].sum(0), theirs["confusion"])
-    torch.testing.assert_close(ours["confidence"].sum(), theirs["confidence"])
+    torch.testing.assert_close(ours["bins"].sum(0), theirs["bins"])
 
 
 def test_an_answer_is_its_most_probable_class():

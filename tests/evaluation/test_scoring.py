@@ -5,7 +5,7 @@ import torch
 
 from glioray.evaluation.scoring import Circumstances, Scores, pooled_scores, volume_scores
 from glioray.evaluation.volumes import named
-from glioray.tasks.classification import Classification
+from glioray.tasks.classification import NUM_BINS, Classification
 from glioray.tasks.segmentation import Segmentation
 
 
@@ -20,6 +20,13 @@ def scored(task: Segmentation, pixels: torch.Tensor) -> Scores:
     return volume_scores(by_unit, groups(len(pixels)))
 
 
+def bins(confidence: list[float]) -> torch.Tensor:
+    """(U,NUM_BINS,2) of the confidence summed by unit, all in one bin, none of it right."""
+    found = torch.zeros(len(confidence), NUM_BINS, 2, dtype=torch.float64)
+    found[:, 0, 0] = torch.tensor(confidence)
+    return found
+
+
 def groups(units: int) -> Circumstances:
     return Circumstances("test, split by group", units, "groups", seed=5)
 
@@ -27,11 +34,11 @@ def groups(units: int) -> Circumstances:
 def test_pooled_scores_are_the_metrics_of_all_rows_together():
     task = Classification(("a", "b"))
     confusion = torch.tensor([[[3, 1], [0, 0]], [[0, 0], [2, 4]]])
-    counts = {"confusion": confusion, "confidence": torch.tensor([3.2, 4.8])}
+    counts = {"confusion": confusion, "bins": bins([3.2, 4.8])}
 
     scores = pooled_scores(task, counts, groups(2))
 
-    whole = task.metrics({"confusion": confusion.sum(0).double(), "confidence": torch.tensor(8.0)})
+    whole = task.metrics({"confusion": confusion.sum(0).double(), "bins": bins([8])[0]})
     assert {score.name: score.value for score in scores.defined} == pytest.approx(whole)
     assert of(scores, "accuracy").value == 7 / 10
 
@@ -41,20 +48,20 @@ def test_an_interval_of_pooled_scores_runs_over_groups_not_over_rows():
     # One group all right, one all wrong: whatever the number of rows, drawing one of them twice is common.
     confusion = torch.tensor([[[1000, 0], [0, 0]], [[0, 1000], [0, 0]]])
 
-    score = of(pooled_scores(task, {"confusion": confusion, "confidence": torch.ones(2)}, groups(2)), "accuracy")
+    score = of(pooled_scores(task, {"confusion": confusion, "bins": bins([1, 1])}, groups(2)), "accuracy")
 
     assert (score.low, score.value, score.high) == (0.0, 0.5, 1.0)
 
 
 def test_every_score_carries_its_circumstances():
-    counts = {"confusion": torch.eye(2).expand(3, 2, 2), "confidence": torch.ones(3)}
+    counts = {"confusion": torch.eye(2).expand(3, 2, 2), "bins": bins([1, 1, 1])}
 
     for score in pooled_scores(Classification(("a", "b")), counts, groups(3)).defined:
         assert (score.split, score.units, score.unit, score.seed) == ("test, split by group", 3, "groups", 5)
 
 
 def test_one_unit_has_a_value_and_no_interval():
-    counts = {"confusion": torch.eye(2)[None], "confidence": torch.ones(1)}
+    counts = {"confusion": torch.eye(2)[None], "bins": bins([1])}
 
     score = of(pooled_scores(Classification(("a", "b")), counts, groups(1)), "accuracy")
 

@@ -8,7 +8,7 @@ import torch
 from glioray.data.manifest import Normalization
 from glioray.data.preprocessing import normalize
 from glioray.errors import BundleError, ModelError
-from glioray.registry.bundle import CONFIG, ModelBundle, Score
+from glioray.registry.bundle import CONFIG, Calibration, ModelBundle, Score
 from glioray.registry.card import headline, render_card
 from glioray.registry.ensemble import Named, average, save_average
 from glioray.registry.locate import locate
@@ -228,7 +228,10 @@ def test_a_weight_that_is_missing_is_refused(bundle, another):
 def test_the_same_average_again_does_nothing_and_keeps_its_scores(bundle, another, tmp_path):
     members = named(bundle, another(1))
     save_average(average(members), tmp_path / "both")
-    locate(str(tmp_path / "both"), "none").keep_scores((SCORE,), belongs=True)
+    found = locate(str(tmp_path / "both"), "none")
+    calibration = Calibration(temperature=2.0, ece_before=0.2, ece_after=0.1, units=3, unit="groups")
+    judged = found.bundle.config.model_copy(update={"scores": (SCORE,), "calibration": calibration})
+    found.keep(replace(found.bundle, config=judged))
 
     assert not save_average(average(members), tmp_path / "both")
     assert locate(str(tmp_path / "both"), "none").bundle.config.scores == (SCORE,)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from glioray.errors import BundleError, RegistryError
-from glioray.registry.bundle import ModelBundle, Score
+from glioray.registry.bundle import Score
 from glioray.registry.locate import locate
 from glioray.registry.store import Store
 
@@ -22,14 +22,16 @@ def test_a_run_a_bundle_and_a_published_name_lead_to_the_same_model(bundle, tmp_
     assert name.path is None
 
 
-def test_scores_are_kept_in_a_run_and_only_where_they_belong(bundle, tmp_path):
+def test_what_an_evaluation_adds_is_kept_in_a_run_and_not_in_the_registry(bundle, tmp_path):
+    registry = str(tmp_path / "registry")
     bundle.save(tmp_path / "run" / "bundle")
-    found = locate(str(tmp_path / "run"), "none")
+    Store(registry).publish(tmp_path / "run" / "bundle", "unet")
 
-    found.keep_scores((SCORE,), belongs=False)
-    assert ModelBundle.load(tmp_path / "run" / "bundle").config.scores == ()
-    found.keep_scores((SCORE,), belongs=True)
-    assert ModelBundle.load(tmp_path / "run" / "bundle").config.scores == (SCORE,)
+    for name in (str(tmp_path / "run"), "unet"):
+        locate(name, registry).keep(bundle.with_scores((SCORE,)))
+
+    assert locate(str(tmp_path / "run"), registry).bundle.config.scores == (SCORE,)
+    assert locate("unet", registry).bundle.config.scores == ()
 
 
 def test_a_published_model_has_no_folder_to_publish_again(bundle, tmp_path):

@@ -243,3 +243,22 @@ def test_the_page_needs_nothing_from_elsewhere(client):
     assert "Research use only, not a medical device" in page
     assert "http://" not in page.replace("http://www.w3.org", "").replace("http%3A", "")
     assert "https://" not in page
+
+
+@pytest.mark.parametrize(("route", "channels"), [("/v1/classify", 1), ("/v1/segment", 2)])
+def test_an_image_of_another_kind_is_marked_and_refused_where_that_is_asked_for(
+    served, slice_of, file_of, monkeypatch, route, channels
+):
+    monkeypatch.setattr(Predictor, "is_known", lambda self, images: [False] * len(images))
+    client = TestClient(create_api(served, MAX_BODY_BYTES))
+
+    assert client.post(route, content=file_of(slice_of(channels))).json()["in_domain"] is False
+    refused = client.post(f"{route}?reject_out_of_domain=true", content=file_of(slice_of(channels)))
+    assert "unlike the" in problem(refused, 422)["detail"]
+
+
+def test_a_model_that_does_not_know_what_it_knows_cannot_refuse(client, slice_of, file_of):
+    assert "in_domain" not in client.post("/v1/classify", content=file_of(slice_of(1))).json()
+
+    refused = client.post("/v1/classify?reject_out_of_domain=true", content=file_of(slice_of(1)))
+    assert "publish it anew" in problem(refused, 422)["detail"]

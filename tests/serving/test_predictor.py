@@ -9,10 +9,11 @@ import torch
 from glioray.data.preprocessing import normalize
 from glioray.errors import ModelError
 from glioray.recipe import Recipe
-from glioray.registry.bundle import ModelBundle
+from glioray.registry.bundle import Calibration, ModelBundle
 from glioray.registry.ensemble import Named, average
 from glioray.registry.store import Published
 from glioray.serving.answering import Labeled, Wish, answer_all
+from glioray.serving.domain import Domain, look
 from glioray.serving.predictor import Predictor
 from glioray.serving.schemas import ModelInfo
 from glioray.serving.upload import Upload
@@ -263,3 +264,27 @@ class _Bright(torch.nn.Module):
 
 
 LABELS = {"necrotic": 1, "edema": 2, "enhancing": 4}
+
+
+def test_an_answer_says_whether_the_image_is_known(classifier_bundle, slice_of):
+    images = torch.from_numpy(
+        np.stack([Predictor.load(classifier_bundle).prepare(slice_of(1, seed=n)).image for n in range(80)])
+    )
+    domain = Domain.fit(look(images), torch.arange(80), look(images))
+    predictor = Predictor.load(replace(classifier_bundle, domain=domain.tensors()))
+    photo = np.tile(np.arange(48, dtype=np.uint8) * 5, (60, 1))[None]
+
+    assert predictor.classify(slice_of(1, seed=3)).in_domain is True
+    assert predictor.classify(photo).in_domain is False
+    assert Predictor.load(classifier_bundle).classify(photo).in_domain is None
+
+
+def test_the_temperature_of_the_bundle_makes_the_answer_less_sure(classifier_bundle, slice_of):
+    calibration = Calibration(temperature=4.0, ece_before=0.3, ece_after=0.1, units=5, unit="groups")
+    config = classifier_bundle.config.model_copy(update={"calibration": calibration})
+
+    plain = Predictor.load(classifier_bundle).classify(slice_of(1))
+    cooler = Predictor.load(replace(classifier_bundle, config=config)).classify(slice_of(1))
+
+    assert cooler.label == plain.label
+    assert 1 / len(plain.probabilities) < cooler.confidence < plain.confidence

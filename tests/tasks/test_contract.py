@@ -46,7 +46,7 @@ def test_every_metric_is_not_a_number_where_nothing_was_counted(task):
     contents = Contents(task=task, channels=("t1",), classes=("a", "b"), labels={"a": 1}, citation="toy")
     built = tasks.build(contents, tasks.loss_config(task)(), 1)
     empty = {
-        "classification": {"confusion": torch.zeros(2, 2), "confidence": torch.tensor(0.0)},
+        "classification": {"confusion": torch.zeros(2, 2), "bins": torch.zeros(15, 2)},
         "segmentation": {"pixels": torch.zeros(1, 1, 3)},
     }
 

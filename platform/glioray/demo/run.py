@@ -16,8 +16,9 @@ from glioray.data.prepared import PreparedDataset
 from glioray.data.records import TaskName
 from glioray.demo.ask import Asked, ask_classifier, ask_segmenter
 from glioray.demo.page import write_page
+from glioray.evaluation.arrangement import Entry
 from glioray.evaluation.result import Evaluation
-from glioray.evaluation.run import evaluate
+from glioray.evaluation.together import evaluate_runs
 from glioray.recipe import Recipe
 from glioray.registry.card import describe
 from glioray.registry.locate import locate
@@ -128,10 +129,13 @@ def _train(task: Task, out: Path, data: PreparedDataset, bar: Bar, say: Say) -> 
 def _evaluate_and_publish(out: Path, name: TaskName, data: PreparedDataset, run: Path) -> Evaluation:
     registry = str(out / "registry")
     found = locate(str(run), registry)
-    evaluation = evaluate(found.bundle, data.folder, found.evaluation_folder)
-    found.keep_scores(evaluation.scores, belongs=evaluation.belongs_to(found.bundle.config))
+    evaluation = evaluate_runs([Entry(str(run), found)], data.folder, None, "test", _quietly).evaluations[0]
     Store(registry).publish(found.folder, PUBLISHED_AS[name])
     return evaluation
+
+
+def _quietly(stage: str, done: int, total: int) -> None:
+    del stage, done, total
 
 
 def _ask(

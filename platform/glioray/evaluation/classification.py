@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from glioray.evaluation.figures import confidence_figure, confusion_figure
+from glioray.evaluation.figures import confidence_figure, confusion_figure, reliability_figure
 from glioray.evaluation.findings import Findings, Picture, Section, Table, score_table
 from glioray.evaluation.pictures import scan_sheet
 from glioray.evaluation.pool import Pool
@@ -19,7 +19,7 @@ from glioray.evaluation.scoring import Circumstances, pooled_scores
 from glioray.evaluation.side import Row, SideRows
 from glioray.serving.drawing import grey_picture
 from glioray.serving.predictor import Predictor
-from glioray.tasks.classification import Classification
+from glioray.tasks.classification import NUM_BINS, Classification, bin_of
 
 NUM_MISTAKES = 12
 
@@ -71,9 +71,7 @@ def examine(
     sections = (
         Section("Answers by class", pictures=(Picture(confusion_figure(confusion, task.classes), _CONFUSION),)),
         Section("Each class", _EACH_CLASS, table=score_table(scores, "class", task.classes, measures, images)),
-        Section(
-            "Confidence", _CONFIDENCE, (Picture(_confidence(answers, task), "Share of right and of wrong answers"),)
-        ),
+        _confidence(task, answers, per_unit["bins"].sum(0)),
         _mistakes(task, answers, pool, batch_size),
     )
     tables = {"predictions.csv": _table(task, answers, pool)}
@@ -81,14 +79,17 @@ def examine(
 
 
 def counts_by_unit(task: Classification, answers: Answers, unit_index: Tensor, num_units: int) -> dict[str, Tensor]:
-    """The task's counts, kept apart by unit: confusion (U,K,K) and the sum of confidences (U,)."""
+    """The task's counts, kept apart by unit: confusion (U,K,K), and of each bin the confidence and what was right."""
     num_classes = len(task.classes)
     cell = (unit_index * num_classes + answers.truth) * num_classes + answers.predicted
     confusion = torch.bincount(cell, minlength=num_units * num_classes**2)
-    confidence = torch.zeros(num_units, dtype=torch.float64)
+    bins = torch.zeros(num_units * NUM_BINS, 2, dtype=torch.float64)
+    found = torch.stack([answers.confidence.double(), answers.is_right.double()], dim=1)
     return {
         "confusion": confusion.reshape(num_units, num_classes, num_classes).double(),
-        "confidence": confidence.index_add_(0, unit_index, answers.confidence.double()),
+        "bins": bins.index_add_(0, unit_index * NUM_BINS + bin_of(answers.confidence), found).reshape(
+            num_units, NUM_BINS, 2
+        ),
     }
 
 
@@ -102,8 +103,14 @@ def units_by_figure(task: Classification, confusion: Tensor) -> dict[str, int]:
     }
 
 
-def _confidence(answers: Answers, task: Classification) -> bytes:
-    return confidence_figure(answers.confidence.numpy(), answers.is_right.numpy(), len(task.classes))
+def _confidence(task: Classification, answers: Answers, bins: Tensor) -> Section:
+    """How sure it was where it was right and where it was wrong, and how right it was where it was as sure."""
+    counts = torch.bincount(bin_of(answers.confidence), minlength=NUM_BINS)
+    sure, right = (bins / counts[:, None]).T.numpy()
+    shares = confidence_figure(answers.confidence.numpy(), answers.is_right.numpy(), len(task.classes))
+    reliability = reliability_figure(sure, right, counts.numpy())
+    pictures = (Picture(shares, "Share of right and of wrong answers"), Picture(reliability, _RELIABILITY))
+    return Section("Confidence", _CONFIDENCE, pictures)
 
 
 def _mistakes(task: Classification, answers: Answers, pool: Pool, batch_size: int) -> Section:
@@ -143,6 +150,9 @@ def _table(task: Classification, answers: Answers, pool: Pool) -> Table:
 _CONFUSION = "Images of each true class (row) by the answer (column), and their share of the row."
 _EACH_CLASS = "Recall: share of the images of a class that were found. Precision: share of its answers that were right."
 _CONFIDENCE = (
-    "The probability of the answer that was given. It is the model's own and is not calibrated: a model to rely on "
-    "is unsure where it is wrong."
+    "The probability of the answer that was given. A model to rely on is unsure where it is wrong, and right as often "
+    "as it says: the calibration error is the mean distance from that."
+)
+_RELIABILITY = (
+    "How often it was right where it was as sure; on the line it is as sure as it may be. Larger: more images."
 )

@@ -59,6 +59,25 @@ def confidence_figure(confidences: ArrayLike, is_right: ArrayLike, num_classes: 
     return png_bytes(figure)
 
 
+def reliability_figure(sure: ArrayLike, right: ArrayLike, counts: ArrayLike) -> bytes:
+    """Share of right answers by mean confidence, a dot a bin that has images, the larger the more it has: (bins,)."""
+    sizes = np.asarray(counts, dtype=float)
+    has = sizes > 0
+    figure = Figure(figsize=(5.2, 3.6))
+    axes = _plain_axes(figure)
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1.2, linestyle="--")
+    places = np.asarray(sure, dtype=float)[has], np.asarray(right, dtype=float)[has]
+    axes.plot(*places, color=RIGHT, linewidth=1.2, alpha=0.6)
+    axes.scatter(*places, s=14 + 220 * sizes[has] / max(sizes.sum(), 1), color=RIGHT, linewidths=0)
+    axes.set_xlabel("confidence in the answer")
+    axes.set_ylabel("share that was right")
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(-0.02, 1.05)
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    return png_bytes(figure)
+
+
 def dice_strip(values: Mapping[str, NDArray[np.float64]], measure: str = "Dice") -> bytes:
     """One dot a patient for each label or region, with mean and median; NaN is left out and counted."""
     figure = Figure(figsize=(6.4, 0.9 + 0.62 * len(values)))

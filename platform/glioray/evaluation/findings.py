@@ -57,6 +57,11 @@ class Findings:
     confusion: tuple[tuple[int, ...], ...] | None = None
     without_distance: dict[str, int] | None = None
 
+    def with_more(self, scores: Scores, section: Section) -> Findings:
+        """The same, with further figures and a section after its own."""
+        together = Scores((*self.scores.defined, *scores.defined), (*self.scores.undefined, *scores.undefined))
+        return replace(self, scores=together, sections=(*self.sections, section))
+
     def after(self, sections: tuple[Section, ...]) -> Findings:
         """The same, with other sections before its own."""
         return replace(self, sections=(*sections, *self.sections))

@@ -15,6 +15,8 @@ TITLES = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
     "f1": "Macro F1",
+    "ece": "Calibration error",
+    "flagged": "Flagged as unlike training",
     "dice": "Dice, mean over patients",
     "median_dice": "Dice, median over patients",
     "region_dice": "Dice of the regions",

@@ -24,6 +24,7 @@ from glioray.evaluation.report import write_report
 from glioray.evaluation.result import FILE_NAME as METRICS
 from glioray.evaluation.result import Evaluation, were_trained_from
 from glioray.evaluation.scoring import Circumstances
+from glioray.evaluation.strangers import with_strangers
 from glioray.evaluation.tested import BATCH_SIZE, OnProgress, Tested, answered
 from glioray.registry.bundle import ModelBundle
 from glioray.tasks.classification import Classification
@@ -74,6 +75,7 @@ def report(
     pool = Pool(tuple(one.rows for one in tested))
     circumstances = _circumstances(tested, pool)
     findings = _examine(tested, pool, circumstances, batch_size).after(before)
+    findings = with_strangers(findings, [one.flagged for one in tested], pool, circumstances)
     evaluation = _evaluation(tested, pool, circumstances, findings)
     with atomic_folder(out) as partial:
         evaluation.save(partial)

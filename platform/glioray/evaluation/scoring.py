@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from glioray.evaluation.bootstrap import Draws, Floats, draws, interval, means, medians
 from glioray.registry.bundle import Score
-from glioray.tasks._contract import Task
 
 PerUnit = dict[str, torch.Tensor]
 
@@ -37,8 +37,14 @@ class Scores:
     undefined: tuple[str, ...]
 
 
+class Measures(Protocol):
+    """What turns summed counts to figures, as a task does."""
+
+    def metrics(self, counts: dict[str, torch.Tensor]) -> dict[str, float]: ...
+
+
 def pooled_scores(
-    task: Task, per_unit: PerUnit, circumstances: Circumstances, units: Mapping[str, int] | None = None
+    task: Measures, per_unit: PerUnit, circumstances: Circumstances, units: Mapping[str, int] | None = None
 ) -> Scores:
     """The task's metrics of the counts of all units together.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from glioray.data.prepared import PreparedDataset
 from glioray.data.records import Side
@@ -16,6 +17,7 @@ from glioray.evaluation.classification import Answers
 from glioray.evaluation.matching import require_fit
 from glioray.evaluation.outlines import Outlines
 from glioray.evaluation.side import SideRows
+from glioray.evaluation.strangers import strangers
 from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle
 from glioray.serving.predictor import Predictor
@@ -35,6 +37,8 @@ class Tested:
     rows: SideRows
     task: tasks.Task
     answers: Answers | Outlines
+    flagged: Tensor | None = None
+    """(N,) which rows are unlike those that it learned from; none where that is not known"""
     name: str = ""
     """of its run, where several are reported together"""
 
@@ -68,9 +72,11 @@ def answered(
     task = tasks.build(dataset.manifest.contents, loss, num_patients=1)
     show = on_progress or _ignore
     if isinstance(task, Classification):
-        return Tested(bundle.config, rows, task, classification.answer(predictor, rows, batch_size, show))
-    assert isinstance(task, Segmentation)
-    return Tested(bundle.config, rows, task, outlines.outline(task, predictor, rows, batch_size, show))
+        answers: Answers | Outlines = classification.answer(predictor, rows, batch_size, show)
+    else:
+        assert isinstance(task, Segmentation)
+        answers = outlines.outline(task, predictor, rows, batch_size, show)
+    return Tested(bundle.config, rows, task, answers, strangers(predictor, rows, batch_size))
 
 
 def open_data(data: Path, config: BundleConfig) -> PreparedDataset:

@@ -13,6 +13,7 @@ from glioray.data.folder import atomic_folder
 from glioray.data.records import Side
 from glioray.evaluation.arrangement import Entry, Seed, arrange
 from glioray.evaluation.device import require_device
+from glioray.evaluation.doubt import with_doubt
 from glioray.evaluation.findings import Cell, Section, Table, interval_text
 from glioray.evaluation.place import default_folder, require_default
 from glioray.evaluation.report import FILE_NAME as REPORT
@@ -21,7 +22,7 @@ from glioray.evaluation.result import Evaluation
 from glioray.evaluation.run import check_output, report
 from glioray.evaluation.seeds import FILE_NAME as SEEDS
 from glioray.evaluation.seeds import SeedReport
-from glioray.evaluation.tested import OnProgress, Tested, answered
+from glioray.evaluation.tested import OnProgress, Tested, answered, open_data
 from glioray.pages import counted
 from glioray.registry.card import describe, seed_text
 
@@ -127,9 +128,15 @@ def _each(
 def _alone(
     entry: Entry, out: Path, data: Path, side: Side, on_progress: OnProgress, device: str
 ) -> tuple[Tested, Evaluation]:
-    tested = answered(entry.found.bundle, data, side, on_progress, device)
+    found = entry.found
+    is_published = found.path is None
+    bundle = found.bundle if is_published else with_doubt(found.bundle, open_data(data, found.bundle.config))
+    tested = answered(bundle, data, side, on_progress, device)
     evaluation = report([tested], out)
-    entry.found.keep_scores(evaluation.scores, belongs=evaluation.belongs_to(entry.config))
+    if evaluation.belongs_to(bundle.config):
+        bundle = bundle.with_scores(evaluation.scores)
+    if bundle is not found.bundle:
+        found.keep(bundle)
     return tested, evaluation
 
 

@@ -1,4 +1,4 @@
-"""A trained model as a folder: `model.safetensors`, `config.json`, `MODEL_CARD.md`.
+"""A trained model as a folder: `model.safetensors`, `config.json`, `MODEL_CARD.md`, and `domain.safetensors`.
 
 Everything that is needed to answer with it stands in the folder, and nothing in it is code.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ from glioray.registry.averaged import Averaged
 from glioray.registry.card import render_card
 
 SCHEMA_VERSION = 1
-WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "MODEL_CARD.md"
+WEIGHTS, DOMAIN, CONFIG, CARD = "model.safetensors", "domain.safetensors", "config.json", "MODEL_CARD.md"
 Flips = Literal["none", "horizontal", "both"]
 
 
@@ -45,6 +45,18 @@ class Score(BaseModel):
     units: int = Field(description="how many patients or groups it is over")
     unit: str = Field(description="patients or groups")
     seed: int | tuple[int, ...] = Field(description="of the training; one for each member of an average")
+
+
+class Calibration(BaseModel):
+    """How sure the answers may be: the val side chose a temperature (Guo 2017, arXiv 1706.04599)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: float = Field(gt=0, description="by which the logarithms of the probabilities are divided")
+    ece_before: float = Field(description="expected calibration error on val without it, 15 bins")
+    ece_after: float = Field(description="with it; chosen there, so that the one on test is the one to believe")
+    units: int
+    unit: str = Field(description="patients or groups")
 
 
 class Member(BaseModel):
@@ -78,6 +90,7 @@ class BundleConfig(BaseModel):
     leak: str | None = Field(description="the leak line of a published split, else none")
     epoch: int = Field(description="the epoch that validation chose, from 1")
     smallest_part_px: int = Field(0, ge=0, description="parts of a mask below this are removed; validation chose it")
+    calibration: Calibration | None = Field(None, description="of a classifier that was evaluated")
     members: tuple[Member, ...] = Field((), description="the models whose probabilities are averaged; none of a single")
     scores: tuple[Score, ...] = ()
     versions: dict[str, str]
@@ -93,6 +106,11 @@ class BundleConfig(BaseModel):
         """Of the training; of an average, one for each member."""
         seeds = tuple(int(recipe["seed"]) for recipe in self.recipes)
         return seeds if self.members else seeds[0]
+
+    @property
+    def temperature(self) -> float:
+        """Of the probabilities; 1 leaves them as the network gives them."""
+        return self.calibration.temperature if self.calibration else 1.0
 
     @property
     def flips(self) -> Flips:
@@ -111,6 +129,8 @@ class ModelBundle:
 
     config: BundleConfig
     weights: Mapping[str, Tensor]
+    domain: Mapping[str, Tensor] = field(default_factory=dict)
+    """what images it knows, see `serving/domain.py`; empty of one that was never evaluated"""
 
     def build(self) -> nn.Module:
         """The network with its weights, in eval mode.
@@ -135,6 +155,8 @@ class ModelBundle:
         with atomic_folder(folder) as partial:
             weights = {name: tensor.contiguous() for name, tensor in self.weights.items()}
             (partial / WEIGHTS).write_bytes(safetensors.torch.save(weights))
+            if self.domain:
+                (partial / DOMAIN).write_bytes(safetensors.torch.save(dict(self.domain)))
             (partial / CONFIG).write_text(self.config.model_dump_json(indent=2) + "\n")
             (partial / CARD).write_text(render_card(self.config))
 
@@ -146,13 +168,8 @@ class ModelBundle:
             BundleError: a file is missing, damaged, or of another version.
         """
         config = _read_config(folder / CONFIG)
-        try:
-            weights = safetensors.torch.load_file(folder / WEIGHTS)
-        except FileNotFoundError:
-            raise BundleError(f"{folder / WEIGHTS}: no such file; the bundle is not whole, publish it again") from None
-        except (SafetensorError, OSError) as error:
-            raise BundleError(f"{folder / WEIGHTS}: damaged ({error}); publish the bundle again") from None
-        return cls(config, weights)
+        domain = _read_tensors(folder / DOMAIN) if (folder / DOMAIN).exists() else {}
+        return cls(config, _read_tensors(folder / WEIGHTS), domain)
 
 
 def versions() -> dict[str, str]:
@@ -170,6 +187,16 @@ def _network(config: BundleConfig) -> nn.Module:
         return networks[0]
     normalizations = [member.normalization for member in config.members]
     return Averaged(networks, normalizations, is_exclusive=config.contents.task == "classification")
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        tensors: dict[str, Tensor] = safetensors.torch.load_file(path)
+    except FileNotFoundError:
+        raise BundleError(f"{path}: no such file; the bundle is not whole, publish it again") from None
+    except (SafetensorError, OSError) as error:
+        raise BundleError(f"{path}: damaged ({error}); publish the bundle again") from None
+    return tensors
 
 
 def _read_config(path: Path) -> BundleConfig:

@@ -43,10 +43,22 @@ def render_card(config: BundleConfig) -> str:
         "",
         "- Scores hold for images like those it learned from: scanner, sequence, slice direction and disease.",
         "- Anything else gets an answer all the same, and the answer means nothing.",
-        "- The confidence is the model's own and is not calibrated.",
+        f"- {_confidence(config)}",
         "",
     ]
     return "\n".join(lines)
+
+
+def _confidence(config: BundleConfig) -> str:
+    """Whether a probability may be taken by its word."""
+    found = config.calibration
+    if found is None:
+        return "The model's own figures of how sure it is are not calibrated."
+    return (
+        f"Confidence: calibrated by a temperature of {found.temperature:.2f}; expected calibration error on val "
+        f"{found.ece_before:.3f} before and {found.ece_after:.3f} after, {counted(found.units, found.unit)}, where it "
+        "was chosen; `ece` among the scores is that on test."
+    )
 
 
 def describe(score: Score, leak: str | None) -> str:

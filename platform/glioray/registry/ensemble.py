@@ -170,7 +170,8 @@ def _older(out: Path) -> ModelBundle | None:
 
 
 def _require_same(older: ModelBundle, bundle: ModelBundle, out: Path) -> None:
-    if older.with_scores(()).config == bundle.config and _are_equal(older.weights, bundle.weights):
+    as_made = older.config.model_copy(update={"scores": (), "calibration": None})
+    if as_made == bundle.config and _are_equal(older.weights, bundle.weights):
         return
     raise BundleError(
         f"{out}: holds another average, of {_members_text(older.config)}, which would be lost with its evaluation; the "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glioray.errors import BundleError, RegistryError
-from glioray.registry.bundle import CONFIG, ModelBundle, Score
+from glioray.registry.bundle import CONFIG, ModelBundle
 from glioray.registry.run_folder import RunFolder
 from glioray.registry.store import Store
 from glioray.remote import is_remote
@@ -32,10 +32,10 @@ class Located:
             raise BundleError("a published model cannot be published again; name the run that it came from")
         return self.path
 
-    def keep_scores(self, scores: tuple[Score, ...], belongs: bool) -> None:
-        """Writes scores into a bundle that is not published yet, if they are of its own test split."""
-        if belongs and self.path is not None:
-            self.bundle.with_scores(scores).save(self.path)
+    def keep(self, bundle: ModelBundle) -> None:
+        """Puts what an evaluation added to a bundle into its folder; one that is published stays as it is."""
+        if self.path is not None:
+            bundle.save(self.path)
 
     def send(self) -> None:
         """Takes scores and evaluation to the address that the bundle came from, if it came from one."""

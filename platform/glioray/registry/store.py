@@ -23,10 +23,11 @@ from typing import Any
 import fsspec
 
 from glioray.errors import BundleError, RegistryError, did_you_mean
-from glioray.registry.bundle import CARD, CONFIG, WEIGHTS, ModelBundle
+from glioray.registry.bundle import CARD, CONFIG, DOMAIN, WEIGHTS, ModelBundle
 
 MARKER = "PUBLISHED.json"
 FILES = (WEIGHTS, CONFIG, CARD)
+MAY_BE = (DOMAIN,)
 LATEST = "latest"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
@@ -200,7 +201,8 @@ def _contents(folder: Path) -> dict[str, bytes]:
     for file in FILES:
         if not (folder / file).is_file():
             raise BundleError(f"{folder / file}: no such file; the bundle is not whole, save it again")
-    return {file: (folder / file).read_bytes() for file in FILES}
+    there = [file for file in (*FILES, *MAY_BE) if (folder / file).is_file()]
+    return {file: (folder / file).read_bytes() for file in there}
 
 
 def _hashes(marker: bytes, published: Published) -> dict[str, str]:
@@ -210,7 +212,7 @@ def _hashes(marker: bytes, published: Published) -> dict[str, str]:
         names = set(hashes)
     except (ValueError, KeyError, TypeError):
         names = set()
-    if names != set(FILES):
+    if names - set(MAY_BE) != set(FILES):
         raise BundleError(f"{published}: {MARKER} does not list the files of a bundle; publish it again")
     return dict(hashes)
 

@@ -34,6 +34,7 @@ class Labeled:
     shape: tuple[int, int]
     values: list[int]
     counts: list[int]
+    in_domain: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _reply(predictor: Predictor, questions: Sequence[_Question]) -> list[Reply]:
 
 def _labeled(answer: Segmented) -> Labeled:
     height, width = answer.mask.shape
-    return Labeled(answer.pixels, (height, width), *drawing.runs(answer.mask))
+    return Labeled(answer.pixels, (height, width), *drawing.runs(answer.mask), answer.in_domain)
 
 
 def _picture(question: _Question) -> bytes | None:

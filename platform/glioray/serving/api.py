@@ -27,6 +27,9 @@ PictureQuery = Annotated[bool, Query(description="add the slice in grey, which a
 ScaledQuery = Annotated[
     bool, Query(description="the 8-bit pixels carry the scale of their volume; else the slice is scaled on its own")
 ]
+RejectQuery = Annotated[
+    bool, Query(description="refuse an image unlike those that the model learned from, as a photo, with 422")
+]
 _ROUTES = {"classification": "/v1/classify", "segmentation": "/v1/segment"}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": {problems.MEDIA_TYPE: {}}}
@@ -108,13 +111,18 @@ def _add_pages(api: FastAPI, models: Sequence[Served]) -> None:
 def _add_questions(api: FastAPI, models: Sequence[Served], max_body_bytes: int) -> None:
     @api.post("/v1/classify", responses=_PROBLEMS, openapi_extra=_BODY, response_model_exclude_none=True)
     async def classify(
-        request: Request, model: ModelQuery = None, picture: PictureQuery = False
+        request: Request,
+        model: ModelQuery = None,
+        picture: PictureQuery = False,
+        reject_out_of_domain: RejectQuery = False,
     ) -> schemas.ClassifyAnswer:
         """Which tumor one image shows."""
         started_at = time.perf_counter()
         chosen = _choose(models, model, "classification")
         reply = await _ask(chosen, request, max_body_bytes, Wish(picture=picture))
         assert isinstance(reply.answer, Classified)
+        if reject_out_of_domain:
+            _require_known(chosen.info, reply)
         return schemas.ClassifyAnswer(
             label=reply.answer.label,
             confidence=reply.answer.confidence,
@@ -130,7 +138,11 @@ def _add_questions(api: FastAPI, models: Sequence[Served], max_body_bytes: int) 
         response_model_exclude_none=True,
     )
     async def segment(
-        request: Request, model: ModelQuery = None, picture: PictureQuery = False, scaled: ScaledQuery = False
+        request: Request,
+        model: ModelQuery = None,
+        picture: PictureQuery = False,
+        scaled: ScaledQuery = False,
+        reject_out_of_domain: RejectQuery = False,
     ) -> schemas.SegmentAnswer | Response:
         """Where a tumor is in one slice; `Accept: image/png` gives it drawn over the slice."""
         started_at = time.perf_counter()
@@ -138,6 +150,8 @@ def _add_questions(api: FastAPI, models: Sequence[Served], max_body_bytes: int) 
         is_overlay = "image/png" in request.headers.get("accept", "")
         reply = await _ask(chosen, request, max_body_bytes, Wish(picture, is_overlay, scaled))
         assert isinstance(reply.answer, Labeled)
+        if reject_out_of_domain:
+            _require_known(chosen.info, reply)
         if reply.overlay is not None:
             return Response(reply.overlay, media_type="image/png")
         scale = "the sender" if scaled else "this slice alone"
@@ -150,6 +164,16 @@ async def _ask(model: Served, request: Request, max_body_bytes: int, wish: Wish)
     if isinstance(reply, Problem):
         raise ProblemError(reply.status, reply.title, reply.detail, reply.retry_after_s)
     return reply
+
+
+def _require_known(info: schemas.ModelInfo, reply: Reply) -> None:
+    """Refuses an image that the model cannot say anything of, where that was asked for."""
+    if reply.answer.in_domain is None:
+        detail = f"{info.reference} does not know which images it knows: evaluate its run and publish it anew."
+        raise ProblemError(422, "The model cannot tell whether it knows the image", detail)
+    if not reply.answer.in_domain:
+        detail = f"It is unlike the {', '.join(info.channels)} images that {info.reference} learned from."
+        raise ProblemError(422, "Not an image that the model knows", detail)
 
 
 def _choose(models: Sequence[Served], reference: str | None, task: TaskName) -> Served:
@@ -194,5 +218,6 @@ def _about(info: schemas.ModelInfo, reply: Reply, started_at: float) -> dict[str
         "version": info.version,
         "elapsed_ms": round((time.perf_counter() - started_at) * 1000, 2),
         "notice": info.notice,
+        "in_domain": reply.answer.in_domain,
         "picture": picture,
     }

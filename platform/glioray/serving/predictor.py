@@ -20,6 +20,7 @@ from glioray.errors import ModelError
 from glioray.models._fold import folded
 from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle
+from glioray.serving.domain import Domain
 from glioray.tasks import _contract as tasks
 from glioray.tasks.clean_up import remove_small
 from glioray.tasks.segmentation import Segmentation
@@ -42,19 +43,27 @@ class PreparedSlice:
 
 @dataclass(frozen=True)
 class Classified:
-    """The most probable class, and the probability of every one, in the order of the model's outputs."""
+    """The most probable class, and the probability of every one, in the order of the model's outputs.
+
+    `in_domain` is whether the image is like those that the model learned from; none where that is not known.
+    """
 
     label: str
     confidence: float
     probabilities: dict[str, float]
+    in_domain: bool | None = None
 
 
 @dataclass(frozen=True)
 class Segmented:
-    """A label map (H,W) uint8 in the raw picture's grid, 0 for no label, and the pixels of each label."""
+    """A label map (H,W) uint8 in the raw picture's grid, 0 for no label, and the pixels of each label.
+
+    `in_domain` as in `Classified`.
+    """
 
     mask: NDArray[np.uint8]
     pixels: dict[str, int]
+    in_domain: bool | None = None
 
     @property
     def areas(self) -> dict[str, float]:
@@ -71,6 +80,7 @@ class Predictor:
     task: tasks.Task
     device: torch.device
     precision: Precision = "fp32"
+    domain: Domain | None = None
 
     @classmethod
     def load(cls, bundle: ModelBundle, device: str | torch.device = "cpu", precision: Precision = "fp32") -> Predictor:
@@ -79,7 +89,7 @@ class Predictor:
         task = tasks.build(bundle.config.contents, recipe.loss, num_patients=1)
         place = torch.device(device)
         network = folded(bundle.build()).to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return cls(network, bundle.config, task, place, precision)
+        return cls(network, bundle.config, task, place, precision, Domain.of_tensors(bundle.domain))
 
     def decode(self, content: bytes, name: str) -> NDArray[Any]:
         """(C,H,W) of a file, grey where the model takes one channel.
@@ -111,7 +121,8 @@ class Predictor:
     def predict(self, images: Tensor) -> Tensor:
         """Probabilities (N,K) or (N,K,S,S), float32 on the CPU, of prepared images (N,C,S,S) uint8.
 
-        Where the recipe asks for it, the mean over mirrored copies, each mirrored back.
+        Where the recipe asks for it, the mean over mirrored copies, each mirrored back. Those of classes have the
+        temperature that validation chose.
 
         Raises:
             ModelError: the images have another shape than those that the model learned from.
@@ -119,7 +130,13 @@ class Predictor:
         self._require_shape(images)
         pixels = normalize(images.to(self.device), self.config.normalization)
         copies = [self._probabilities(pixels, axes) for axes in MIRRORED_AXES[self.config.flips]]
-        return torch.stack(copies).mean(dim=0).cpu()
+        return tempered(torch.stack(copies).mean(dim=0), self.config.temperature).cpu()
+
+    def is_known(self, images: Tensor) -> list[bool | None]:
+        """Of prepared images (N,C,S,S): whether each is like those that the model learned from; none: not known."""
+        if self.domain is None:
+            return [None] * len(images)
+        return [bool(distance <= 1) for distance in self.domain.distance(images)]
 
     def label_map(self, probabilities: Tensor) -> Tensor:
         """(N,S,S) uint8 of what `predict` gave, without the parts that are too small to be believed."""
@@ -137,17 +154,20 @@ class Predictor:
     def classify_batch(self, slices: Sequence[PreparedSlice]) -> list[Classified]:
         """The class of each; the same as one by one but for float32 rounding."""
         classes = self.config.contents.classes
+        images = _stack(slices)
         answers = []
-        for row in self.predict(_stack(slices)):
+        for row, is_known in zip(self.predict(images), self.is_known(images), strict=True):
             best = int(row.argmax())
             probabilities = dict(zip(classes, row.tolist(), strict=True))
-            answers.append(Classified(classes[best], float(row[best]), probabilities))
+            answers.append(Classified(classes[best], float(row[best]), probabilities, is_known))
         return answers
 
     def segment_batch(self, slices: Sequence[PreparedSlice]) -> list[Segmented]:
         """The label map of each, back in its raw picture's grid."""
-        labels = self.label_map(self.predict(_stack(slices))).numpy()
-        return [self._segmented(mask, prepared.frame) for mask, prepared in zip(labels, slices, strict=True)]
+        images = _stack(slices)
+        labels = self.label_map(self.predict(images)).numpy()
+        found = zip(labels, slices, self.is_known(images), strict=True)
+        return [self._segmented(mask, prepared.frame, is_known) for mask, prepared, is_known in found]
 
     def _probabilities(self, pixels: Tensor, axes: tuple[int, ...]) -> Tensor:
         """Of the images mirrored along some axes; a map of pixels is mirrored back."""
@@ -157,10 +177,11 @@ class Predictor:
         probabilities = self.task.probabilities(logits).float()
         return probabilities.flip(axes) if probabilities.ndim == 4 else probabilities
 
-    def _segmented(self, mask: NDArray[np.uint8], frame: Frame) -> Segmented:
+    def _segmented(self, mask: NDArray[np.uint8], frame: Frame, is_known: bool | None) -> Segmented:
         restored = restore_mask(mask, frame)
         counts = np.bincount(restored.ravel(), minlength=256)
-        return Segmented(restored, {name: int(counts[value]) for name, value in self.config.contents.labels.items()})
+        pixels = {name: int(counts[value]) for name, value in self.config.contents.labels.items()}
+        return Segmented(restored, pixels, is_known)
 
     def _preprocessing(self, dtype: np.dtype[Any], is_scaled: bool) -> Preprocessing:
         """The bundle's, with the scaling that these pixels still need."""
@@ -191,6 +212,17 @@ class Predictor:
                 f"the model takes {len(channels)} channels ({', '.join(channels)}), the image has {found}: "
                 "send them as one TIFF with a page for each, or as .npy (channels, height, width)"
             )
+
+
+def tempered(probabilities: Tensor, temperature: float) -> Tensor:
+    """(N,K), each row summing to one, less sure above a temperature of 1; the order within a row stays.
+
+    It is that of the probabilities, not of the logits: those of mirrored copies and of averages have no common ones.
+    """
+    if temperature == 1:
+        return probabilities
+    tiny = torch.finfo(torch.float32).tiny
+    return (probabilities.clamp(min=tiny).log() / temperature).softmax(dim=1)
 
 
 def _stack(slices: Sequence[PreparedSlice]) -> Tensor:

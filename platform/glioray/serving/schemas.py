@@ -82,6 +82,9 @@ class _Answer(_Frozen):
     version: int
     elapsed_ms: float
     notice: str
+    in_domain: bool | None = Field(
+        None, description="whether the image is like those that the model learned from; absent where that is not known"
+    )
     picture: str | None = Field(None, description="with `picture=true`: the slice in grey, a PNG as data URI")
 
 

@@ -2,6 +2,8 @@
 
 Shapes: B images, K classes. A batch has `label` (B,) int64; where images were mixed, also `soft_label` (B,K) float32,
 each row summing to one, from which is learned in its place.
+
+Source of the expected calibration error: Guo 2017, arXiv 1706.04599, with 15 bins of the same width.
 """
 
 from __future__ import annotations
@@ -26,6 +28,9 @@ class Loss(LossConfig):
         0.0, ge=0, le=5, description="how little sure images count; 0 is cross-entropy (Lin 2017, arXiv 1708.02002)"
     )
     class_weights: tuple[PositiveFloat, ...] | None = Field(None, description="of each class; none weighs all alike")
+
+
+NUM_BINS = 15
 
 
 @dataclass(frozen=True)
@@ -66,13 +71,14 @@ class Classification:
         return logits.float().softmax(dim=1)
 
     def counts(self, probabilities: Tensor, batch: Batch) -> Counts:
-        """`confusion` (K,K) of truth by prediction, and the sum of the confidences."""
+        """`confusion` (K,K) of truth by prediction, and `bins` (NUM_BINS,2): summed confidence and right answers."""
         confidence, predicted = probabilities.max(dim=1)
         num_classes = len(self.classes)
         cells = torch.bincount(batch["label"] * num_classes + predicted, minlength=num_classes**2)
+        found = torch.stack([confidence.double(), (predicted == batch["label"]).double()], dim=1)
         return {
             "confusion": cells.reshape(num_classes, num_classes).double(),
-            "confidence": confidence.double().sum(),
+            "bins": found.new_zeros(NUM_BINS, 2).index_add_(0, bin_of(confidence), found),
         }
 
     def zero_counts(self) -> Counts:
@@ -80,12 +86,12 @@ class Classification:
         num_classes = len(self.classes)
         return {
             "confusion": torch.zeros(num_classes, num_classes, dtype=torch.float64),
-            "confidence": torch.zeros((), dtype=torch.float64),
+            "bins": torch.zeros(NUM_BINS, 2, dtype=torch.float64),
         }
 
     def metrics(self, counts: Counts) -> dict[str, float]:
-        """Accuracy, balanced accuracy, macro F1, mean confidence; recall and precision of each class."""
-        confusion = counts["confusion"]
+        """Accuracy, balanced accuracy, macro F1, mean confidence and its error; recall and precision of each class."""
+        confusion, (confidence, is_right) = counts["confusion"], counts["bins"].unbind(1)
         right, true, predicted = confusion.diagonal(), confusion.sum(1), confusion.sum(0)
         recall = right / true
         f1 = 2 * right / (true + predicted)
@@ -93,10 +99,16 @@ class Classification:
             "accuracy": float(right.sum() / true.sum()),
             "balanced_accuracy": float(recall.nanmean()),
             "f1": float(f1.nanmean()),
-            "confidence": float(counts["confidence"] / true.sum()),
+            "confidence": float(confidence.sum() / true.sum()),
+            "ece": float((confidence - is_right).abs().sum() / true.sum()),
             **{f"recall/{name}": float(value) for name, value in zip(self.classes, recall, strict=True)},
             **{f"precision/{name}": float(value) for name, value in zip(self.classes, right / predicted, strict=True)},
         }
+
+
+def bin_of(confidence: Tensor) -> Tensor:
+    """The bin (B,) int64 of each confidence."""
+    return (confidence * NUM_BINS).long().clamp(max=NUM_BINS - 1)
 
 
 def num_outputs(contents: Contents, loss: Loss) -> int:
