@@ -80,7 +80,7 @@ def some_domain(monkeypatch) -> Domain:
 def test_an_evaluation_leaves_its_doubt_in_the_run_and_tells_what_it_would_flag(
     make_classification, make_bundle, tmp_path, some_domain
 ):
-    dataset = make_classification([0, 1, 2, 0])
+    dataset = make_classification([0, 1, 2, 0], size_px=80)
     make_bundle(dataset).save(tmp_path / "run" / "bundle")
     run = locate(str(tmp_path / "run"), "none")
 
@@ -97,7 +97,7 @@ def test_an_evaluation_leaves_its_doubt_in_the_run_and_tells_what_it_would_flag(
 def test_a_published_model_keeps_the_doubt_that_it_was_published_with(
     make_classification, make_bundle, tmp_path, some_domain
 ):
-    dataset = make_classification([0, 1, 2, 0])
+    dataset = make_classification([0, 1, 2, 0], size_px=80)
     registry = str(tmp_path / "registry")
     make_bundle(dataset).save(tmp_path / "bundle")
     Store(registry).publish(tmp_path / "bundle", "kinds")
@@ -110,7 +110,7 @@ def test_a_published_model_keeps_the_doubt_that_it_was_published_with(
 
 
 def test_the_domain_is_published_with_the_model(make_classification, make_bundle, tmp_path, some_domain):
-    dataset = make_classification([0, 1, 2, 0])
+    dataset = make_classification([0, 1, 2, 0], size_px=80)
     registry = str(tmp_path / "registry")
     with_doubt(make_bundle(dataset), dataset).save(tmp_path / "bundle")
 
