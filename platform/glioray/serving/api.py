@@ -21,6 +21,7 @@ from glioray.serving.answering import Labeled, Reply, Wish
 from glioray.serving.predictor import Classified
 from glioray.serving.problems import Problem, ProblemError
 from glioray.serving.upload import Upload, read_upload
+from glioray.serving.visit import visit_of
 
 ModelQuery = Annotated[str | None, Query(description="NAME, NAME@VERSION or NAME@ALIAS; none takes the first")]
 PictureQuery = Annotated[bool, Query(description="add the slice in grey, which a browser can show")]
@@ -145,11 +146,22 @@ def _add_questions(api: FastAPI, models: Sequence[Served], max_body_bytes: int) 
 
 
 async def _ask(model: Served, request: Request, max_body_bytes: int, wish: Wish) -> Reply:
+    visit = visit_of(request.scope)
+    if visit is not None:
+        visit.model, visit.version = model.info.name, model.info.version
     upload = await read_upload(request, max_body_bytes)
     reply = await model.answer(upload, wish)
     if isinstance(reply, Problem):
         raise ProblemError(reply.status, reply.title, reply.detail, reply.retry_after_s)
+    if visit is not None:
+        visit.found = _found(reply)
     return reply
+
+
+def _found(reply: Reply) -> tuple[str, ...]:
+    if isinstance(reply.answer, Classified):
+        return (reply.answer.label,)
+    return tuple(name for name, pixels in reply.answer.pixels.items() if pixels)
 
 
 def _choose(models: Sequence[Served], reference: str | None, task: TaskName) -> Served:
