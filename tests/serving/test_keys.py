@@ -54,7 +54,9 @@ def test_a_file_that_is_written_anew_changes_the_keys_without_a_restart(keys, fi
     assert keys.name_of(ONE.encode()) is None
 
 
-@pytest.mark.parametrize("content", ["", "# nothing but a remark\n", "ward:short\n", "no colon here\n", b"\xff\xfe\x00"])
+@pytest.mark.parametrize(
+    "content", ["", "# nothing but a remark\n", "ward:short\n", "no colon here\n", b"\xff\xfe\x00"]
+)
 def test_a_file_that_is_spoiled_leaves_the_last_good_keys_and_says_so_once(keys, file, caplog, content):
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
 

@@ -6,17 +6,15 @@ import asyncio
 import base64
 import time
 from collections.abc import Sequence
-from importlib import resources
 from typing import Annotated, Any, Protocol
 
 from fastapi import FastAPI, Query, Request, Response
-from fastapi.responses import HTMLResponse
 
 import glioray
 from glioray.data.records import TaskName
 from glioray.errors import did_you_mean
 from glioray.registry.card import NOT_A_DEVICE
-from glioray.serving import problems, schemas
+from glioray.serving import description, problems, schemas, web_page
 from glioray.serving.answering import Labeled, Reply, Wish
 from glioray.serving.predictor import Classified
 from glioray.serving.problems import Problem, ProblemError
@@ -73,20 +71,17 @@ class Served(Protocol):
 
 def create_api(models: Sequence[Served], max_body_bytes: int) -> FastAPI:
     """The whole API; the first model of a task is the one that is asked by default."""
-    api = FastAPI(title="glioray", version=glioray.__version__, description=NOT_A_DEVICE)
+    # FastAPI's own pages load scripts from a network of others; ours is in web_page.py.
+    api = FastAPI(title="glioray", version=glioray.__version__, description=NOT_A_DEVICE, docs_url=None, redoc_url=None)
     problems.install(api)
+    description.install(api)
+    web_page.install(api)
     _add_pages(api, models)
     _add_questions(api, models, max_body_bytes)
     return api
 
 
 def _add_pages(api: FastAPI, models: Sequence[Served]) -> None:
-    page = resources.files("glioray.serving").joinpath("web/index.html").read_text(encoding="utf-8")
-
-    @api.get("/", include_in_schema=False)
-    async def index() -> HTMLResponse:
-        return HTMLResponse(page)
-
     @api.get("/healthz")
     async def healthz() -> dict[str, str]:
         """The service is alive."""

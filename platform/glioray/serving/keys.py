@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-import os
 import re
 import time
 from collections.abc import Iterable, Mapping
@@ -110,7 +109,7 @@ class KeyFile:
     def _stamp_now(self) -> _Stamp:
         """Another one for a file that was written, replaced or removed."""
         try:
-            status = os.stat(self.path)
+            status = self.path.stat()
         except OSError:
             return None
         return status.st_ctime_ns, status.st_size, status.st_ino

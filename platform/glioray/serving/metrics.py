@@ -1,7 +1,7 @@
 """What is counted of requests and answers: names, meaning and labels. Without Ray, so that tests can ask.
 
-Prometheus knows them with Ray's prefix, as `ray_glioray_requests_total`. Every label has few values: routes are templates,
-models are those that are served, classes are those of a model.
+Prometheus knows them with Ray's prefix, as `ray_glioray_requests_total`. Every label has few values: routes are
+templates, models are those that are served, classes are those of a model.
 """
 
 from __future__ import annotations
