@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
+from starlette.types import Message
 from starlette.websockets import WebSocketDisconnect
 
 from glioray.serving import problems
@@ -263,6 +264,25 @@ def test_the_log_has_a_line_a_request_and_nothing_of_its_content(client_of, log)
     assert (refused["key"], refused["route"], refused["status"], refused["bytes_in"]) == (None, "/v1/ask", 401, 0)
     assert (lost["route"], lost["status"]) == (None, 404)
     assert "Jane" not in json.dumps([asked, refused, lost])
+
+
+def test_a_client_that_goes_away_is_no_error_of_ours(api, log, caplog):
+    logger, lines = log
+    messages = [{"type": "http.request", "body": b"ab", "more_body": True}, {"type": "http.disconnect"}]
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        pass
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/ask", "query_string": b"", "client": ("127.0.0.1", 5)}
+    scope["headers"] = [(b"host", b"localhost"), (b"content-length", b"9")]
+    asyncio.run(Guard(api, Rules(log=logger))(scope, receive, send))
+
+    (line,) = lines()
+    assert (line["status"], line["bytes_in"]) == (499, 2)
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
 def test_requests_are_counted_by_route_model_and_status_with_few_values(client_of):

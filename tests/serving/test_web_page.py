@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from glioray.serving import schemas
 from glioray.serving.api import create_api
 from glioray.serving.examples import EXAMPLES
+from glioray.serving.guard import Guard, Rules
 from glioray.serving.web_page import policy
 
 ANSWERS = {
@@ -62,6 +63,15 @@ def test_a_page_has_nothing_inline_that_its_policy_would_block(client, path):
     assert re.findall(r"<[^>]+\s(?:style|on[a-z]+)=", client.get(path).text) == []
 
 
+def test_the_guard_leaves_a_page_its_own_policy():
+    guarded = TestClient(Guard(create_api([], 1000), Rules()), base_url="http://localhost", client=("127.0.0.1", 5))
+
+    headers = guarded.get("/").headers
+
+    assert "script-src 'sha256-" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+
+
 def test_another_script_has_another_policy():
     assert policy("<script>one()</script>") != policy("<script>two()</script>")
     assert "script-src" not in policy("<style>a {}</style>")
@@ -79,6 +89,8 @@ def test_the_docs_show_every_call_with_its_parameters_problems_and_a_line_to_cop
     assert "<code>labels[NAME].area_share</code>" in page
     assert "<code>models[].scores[].low</code>" in page
     assert "Accept: image/png" in page
+    assert "&#34;values&#34;: [ 0, 2, 1, 2, 0 ]" in page
+    assert "<code>picture=true</code>: the slice in grey" in page
 
 
 def test_what_a_client_says_of_its_host_is_escaped_in_the_docs(client):

@@ -7,7 +7,6 @@ import json
 import logging
 import sys
 from logging.handlers import WatchedFileHandler
-from pathlib import Path
 
 from glioray.errors import ServingError
 from glioray.serving.visit import Visit
@@ -27,7 +26,7 @@ def open_log(path: str | None) -> logging.Logger:
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if path is not None:
         try:
-            handlers.append(WatchedFileHandler(Path(path).expanduser(), encoding="utf-8"))
+            handlers.append(WatchedFileHandler(path, encoding="utf-8"))
         except OSError as error:
             raise ServingError(f"args.access_log: {path} cannot be written ({error.strerror})") from None
     for handler in handlers:

@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -151,6 +152,8 @@ def build(args: ServeArgs) -> Application:
 def application(args: ServeArgs, keys: KeyRing | KeyFile | None) -> Application:
     """The application with these keys; without any it answers its own machine alone. Raises as `find_models`."""
     catalog = find_models(args)
+    if args.access_log is not None:  # replicas have working directories of their own
+        args = args.model_copy(update={"access_log": str(Path(args.access_log).expanduser().resolve())})
     handles = [_model(catalog.registry, info, args) for info in catalog.models]
     capacity = len(handles) * (args.max_queued_requests + _max_ongoing(args))
     ingress = Ingress.options(  # type: ignore[attr-defined]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from glioray import pages
 from glioray.serving.description import JSON
@@ -55,6 +56,7 @@ def render(description: Mapping[str, Any], style: str, base: str) -> str:
     return pages.render(
         "glioray.serving",
         "web/docs.html.j2",
+        {"with_code": _with_code},
         style=Markup(style),  # noqa: S704 - our own file
         info=description["info"],
         calls=tuple(_calls(description, base)),
@@ -133,7 +135,16 @@ def _reference(schema: Mapping[str, Any]) -> str:
 
 
 def _pretty(content: Mapping[str, Any]) -> str | None:
-    return json.dumps(content["example"], indent=2) if "example" in content else None
+    if "example" not in content:
+        return None
+    # A list of numbers or words takes one line, not one for each of them.
+    text = json.dumps(content["example"], indent=2)
+    return re.sub(r"\[\n[^\[\]{}]*\]", lambda found: re.sub(r"(,?)\n\s*", r"\1 ", found[0]), text)
+
+
+def _with_code(text: str) -> Markup:
+    """Text of a docstring, where what stands in backticks is code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def _problems(call: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
