@@ -75,6 +75,13 @@ def test_serving_the_world_is_refused_in_one_line(fail) -> None:
     assert "loopback" in line
 
 
+def test_serving_with_keys_that_are_too_short_is_one_line_without_the_key(fail, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("ward:guess-me\n")
+    (line,) = fail("serve", "--config", ROOT / "serve" / "local.yaml", "--host", "0.0.0.0", "--keys", tmp_path / "keys")
+    assert "the key of 'ward' has 8 characters, at least 16 are wanted" in line
+    assert "guess-me" not in line
+
+
 def test_serving_nothing_is_one_line(fail, tmp_path: Path) -> None:
     (line,) = fail("serve", "--config", ROOT / "serve" / "local.yaml", "--registry", tmp_path / "none")
     assert "holds no model; publish one" in line

@@ -167,20 +167,27 @@ def serve(
     registry: Annotated[str | None, typer.Option(help="instead of the config's")] = None,
     host: Annotated[str, typer.Option(help="address to listen on; only the loopback without keys")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="to listen on, outside 10002-19999")] = 8000,
+    keys: Annotated[Path | None, typer.Option(help="file with a NAME:KEY a line, instead of the config's")] = None,
 ) -> None:
     """Step 6. Published models behind an HTTP address; Ctrl-C ends it."""
     from glioray import terminal
+    from glioray.serving.keys import find_keys
     from glioray.serving.run import run
     from glioray.serving.settings import ServeArgs
 
     instead: dict[str, Any] = {"registry": registry} if registry else {}
+    instead |= {"keys_file": str(keys)} if keys else {}
     args = ServeArgs.from_yaml(config, **instead, **({"models": tuple(models)} if models else {}))
+
+    found = find_keys(os.environ, args.keys_file)
 
     def on_ready(url: str) -> None:
         facts = {"page": f"{url}/", "API": f"{url}/docs", "models": f"{url}/v1/models"}
-        terminal.close(False, "Serving", facts, f"curl -F file=@IMAGE {url}/v1/classify")
+        facts["open to"] = "this machine; no keys are given" if found is None else "whoever has a key"
+        key = "" if found is None else "-H 'X-API-Key: KEY' "
+        terminal.close(False, "Serving", facts, f"curl {key}-F file=@IMAGE {url}/v1/classify")
 
-    run(args, host, port, on_ready)
+    run(args, host, port, on_ready, found)
 
 
 @app.command()

@@ -1,12 +1,15 @@
-"""The service for real: Ray Serve, HTTP, and bundles from a registry.
+"""The service for real: Ray Serve, HTTP, keys, and bundles from a registry.
 
-Must start Ray: batching, the hop from ingress to model and a body that is refused while it arrives exist only there.
+Must start Ray: batching, the hop from ingress to model, a body that is refused while it arrives, and what Serve's proxy
+makes of headers and connections exist only there.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +17,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+import ray
 import torch
 from PIL import Image
 
@@ -24,10 +28,12 @@ from glioray.models import _contract as models
 from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle
 from glioray.registry.store import Store
+from glioray.serving.keys import KeyFile
 from glioray.serving.predictor import Predictor
 from glioray.serving.run import serving
 from glioray.serving.settings import ServeArgs
 
+KEY = "k" * 32
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 MODELS = {
     "kinds": (
@@ -53,9 +59,27 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def client(registry: str) -> Iterator[httpx.Client]:
-    args = ServeArgs(registry=registry, max_body_mb=0.2)
-    with serving(args, "127.0.0.1", free_port()) as url, httpx.Client(base_url=url, timeout=60) as client:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the keys and of the access log."""
+    folder = tmp_path_factory.mktemp("guard")
+    (folder / "keys").write_text(f"ward:{KEY}\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(registry: str, folder: Path) -> Iterator[httpx.Client]:
+    args = ServeArgs(
+        registry=registry,
+        max_body_mb=0.2,
+        request_timeout_s=4,
+        total_timeout_s=4,
+        access_log=str(folder / "access.jsonl"),
+    )
+    keys, headers = KeyFile(folder / "keys"), {"x-api-key": KEY}
+    with (
+        serving(args, "127.0.0.1", free_port(), keys) as url,
+        httpx.Client(base_url=url, timeout=60, headers=headers) as client,
+    ):
         yield client
 
 
@@ -111,6 +135,67 @@ def test_a_bad_request_is_a_problem(client, path, content, status):
     assert response.status_code == response.json()["status"] == status
     assert response.headers["content-type"] == "application/problem+json"
     assert "Traceback" not in response.text
+
+
+def test_without_a_key_a_large_body_is_refused_before_it_has_come(client):
+    response = httpx.post(client.base_url.join("/v1/classify"), content=bytes(5_000_000), timeout=60)
+
+    assert response.status_code == 401
+    assert response.headers["connection"] == "close"
+
+
+def test_an_answer_has_one_request_id_and_the_log_has_it_too(client, folder):
+    response = client.post("/v1/classify", content=png(picture()), headers={"x-request-id": "ward-17"})
+    made = client.get("/v1/models").headers.get_list("x-request-id")
+
+    lines = [json.loads(line) for line in (folder / "access.jsonl").read_text().splitlines()]
+    assert response.headers.get_list("x-request-id") == ["ward-17"]
+    (line,) = [line for line in lines if line["request_id"] == "ward-17"]
+    assert (line["key"], line["route"], line["status"]) == ("ward", "/v1/classify", 200)
+    assert (line["model"], line["version"], line["bytes_in"]) == ("kinds", 1, len(png(picture())))
+    assert len(made) == 1
+    assert made[0] in {line["request_id"] for line in lines}
+
+
+def test_a_body_that_trickles_in_is_a_408_and_its_connection_is_closed(client):
+    url = client.base_url
+    head = f"POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {KEY}\r\nContent-Length: 1000\r\n\r\nabc"
+    with socket.create_connection((url.host, url.port), timeout=30) as line:
+        line.sendall(head.encode())
+
+        answer = b"".join(iter(lambda: line.recv(4096), b""))
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"3 bytes of it had come" in answer
+
+
+def test_requests_answers_and_batches_are_counted_for_prometheus(client):
+    client.post("/v1/classify", content=png(picture()))
+    port = ray.nodes()[0]["MetricsExportPort"]
+    wanted = ("ray_glioray_requests_total", "ray_glioray_request_seconds_bucket", "ray_glioray_answers_total")
+    wanted += ("ray_glioray_batch_images_bucket",)
+
+    give_up_at = time.monotonic() + 60
+    text = ""
+    while time.monotonic() < give_up_at and not all(name in text for name in wanted):
+        time.sleep(1)
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+
+    found = [line for line in text.splitlines() if line.startswith(wanted)]
+    assert [name for name in wanted if not any(line.startswith(name) for line in found)] == []
+    assert any(
+        'model="kinds@1"' in line and 'route="/v1/classify"' in line and 'status="200"' in line for line in found
+    )
+
+
+def test_a_key_is_replaced_without_a_restart(client, folder):
+    (folder / "keys").write_text("ward:" + "n" * 32)
+    time.sleep(1.1)
+
+    assert client.get("/v1/models").status_code == 401
+    assert client.get("/v1/models", headers={"x-api-key": "n" * 32}).status_code == 200
+    (folder / "keys").write_text(f"ward:{KEY}\n")
+    time.sleep(1.1)
 
 
 def bundle(name: str) -> ModelBundle:

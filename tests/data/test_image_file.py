@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 import zlib
+from unittest import mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from glioray.data import image_file
 from glioray.data.image_file import decode_image, decode_slice
 from glioray.errors import UnreadableError
 
@@ -110,6 +113,57 @@ def test_pages_of_two_sizes_are_refused() -> None:
     Image.new("L", (64, 64)).save(stream, "TIFF", save_all=True, append_images=[Image.new("L", (32, 32))])
     with pytest.raises(UnreadableError, match="pages differ in size"):
         decode_slice(stream.getvalue(), "thumbnail.tif")
+
+
+def test_a_png_that_says_it_is_huge_is_refused_by_its_header() -> None:
+    content = bytearray(encoded(Image.new("L", (16, 16))))
+    content[16:24] = struct.pack(">II", 100_000, 100_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+
+    with pytest.raises(UnreadableError, match="exceeds limit"):
+        decode_image(bytes(content), "claims.png")
+
+
+def test_a_later_page_that_is_huge_is_refused_before_it_is_decoded() -> None:
+    stream = io.BytesIO()
+    huge = Image.new("L", (9_000, 9_000))
+    Image.new("L", (64, 64)).save(stream, "TIFF", save_all=True, append_images=[huge], compression="tiff_deflate")
+
+    with (
+        mock.patch.object(image_file, "_pixels", wraps=image_file._pixels) as decoded,
+        pytest.raises(UnreadableError, match="pages differ in size"),
+    ):
+        decode_slice(stream.getvalue(), "claims.tif")
+
+    assert decoded.call_count == 1
+
+
+def test_the_pages_of_a_tiff_are_bounded_together() -> None:
+    page = Image.new("L", (1_500, 1_500))
+    content = encoded(page, "TIFF", save_all=True, append_images=[page] * 9, compression="tiff_deflate")
+    with pytest.raises(UnreadableError, match="1500 x 1500 px, 8 channels; at most 1414 px"):
+        decode_slice(content, "stack.tif")
+
+
+def test_a_tiff_of_very_many_pages_is_refused_without_walking_to_the_damage_in_the_last() -> None:
+    page = Image.new("1", (16, 16))
+    content = encoded(page, "TIFF", save_all=True, append_images=[page] * 99)
+    with pytest.raises(UnreadableError, match="over 64 pages"):
+        decode_slice(content[: len(content) * 9 // 10], "many.tif")
+
+
+@pytest.mark.parametrize("shape", ["(100000, 100000)", "(4611686018427387904, 4)", "(-16, -16)", "(" * 90 + ")" * 90])
+def test_an_array_whose_header_claims_a_huge_or_senseless_shape_is_refused_unallocated(shape: str) -> None:
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(245).encode() + b"\n"
+    content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(256)
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableError, match="not a usable .npy"):
+            decode_slice(content, "claims.npy")
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_whatever_is_broken_in_a_tiff_is_an_error_of_ours() -> None:

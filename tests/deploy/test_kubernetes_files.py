@@ -112,3 +112,21 @@ def test_serve_takes_the_config_and_the_service_its_settings(name: str) -> None:
 @pytest.mark.parametrize("name", ["local", "production"])
 def test_the_service_listens_on_the_loopback(name: str) -> None:
     assert serve_configs()[name]["http_options"]["host"] == "127.0.0.1"
+
+
+def test_on_kubernetes_the_service_finds_its_keys_in_a_secret_on_every_pod_that_may_speak_http() -> None:
+    service = yaml.safe_load((ROOT / RESOURCES["RayService"]).read_text())
+    (application,) = serve_configs()["rayservice"]["applications"]
+    keys_file = Path(application["args"]["keys_file"])
+
+    for pod in pods(service):
+        (container,) = pod["spec"]["containers"]
+        mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+        volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+        assert volumes[mounts[str(keys_file.parent)]]["secret"] == {"secretName": "glioray-api-keys"}
+
+
+@pytest.mark.parametrize("name", ["production", "rayservice"])
+def test_a_service_for_others_has_keys(name: str) -> None:
+    (application,) = serve_configs()[name]["applications"]
+    assert application["args"]["keys_file"]

@@ -9,6 +9,7 @@ import pytest
 from glioray.errors import RegistryError, ServingError
 from glioray.registry.store import Store
 from glioray.serving import run as service
+from glioray.serving.keys import KeyRing
 from glioray.serving.settings import ServeArgs
 
 
@@ -21,9 +22,16 @@ def _no_ray(monkeypatch):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org", ""])
-def test_an_address_that_others_reach_is_refused(host):
-    with pytest.raises(ServingError, match="is not this machine's loopback"):
+def test_an_address_that_others_reach_is_refused_without_keys(host):
+    with pytest.raises(ServingError, match=r"is not this machine's loopback, and there are no keys: write NAME:KEY"):
         service.run(ServeArgs(), host, 8000, print)
+
+
+def test_an_address_that_others_reach_is_taken_with_keys(tmp_path):
+    """As far as the models, of which there are none here."""
+    keys = KeyRing.parse([("", "ward:" + "k" * 32)])
+    with pytest.raises(ServingError, match="holds no model"):
+        service.run(ServeArgs(registry=str(tmp_path)), "0.0.0.0", 9871, print, keys)
 
 
 def test_a_port_in_use_is_refused_in_one_line():

@@ -49,3 +49,16 @@ def test_a_file_that_is_not_there_is_refused_with_the_nearest(write):
 
 def test_a_body_limit_in_megabytes_is_counted_in_bytes():
     assert ServeArgs(max_body_mb=0.5).max_body_bytes == 500_000
+
+
+def test_a_request_may_not_end_before_its_model_may_answer(write):
+    with pytest.raises(ServingError) as raised:
+        ServeArgs.from_yaml(write("{total_timeout_s: 20, request_timeout_s: 30}"))
+
+    assert "args: total_timeout_s 20 is below request_timeout_s 30, which it includes" in str(raised.value)
+
+
+@pytest.mark.parametrize("origin", ["*", "viewer.example.org", "https://viewer.example.org/", "HTTPS://Viewer"])
+def test_what_is_no_origin_is_refused(write, origin):
+    with pytest.raises(ServingError, match=r"is not SCHEME://HOST or SCHEME://HOST:PORT"):
+        ServeArgs.from_yaml(write(f"{{allowed_origins: ['https://viewer.example.org:8443', '{origin}']}}"))

@@ -16,6 +16,7 @@ from glioray.errors import UnreadableError
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 SMALLEST_SIDE_PX = 16
+MOST_PAGES = 64
 MOST_PIXELS = 16_000_000  # of the square around a picture, times its channels: what preparing it takes
 BROKEN = (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError, OverflowError, struct.error)
 NPY_MAGIC = b"\x93NUMPY"
@@ -49,12 +50,18 @@ def decode_slice(content: bytes, name: str) -> NDArray[Any]:
     if content.startswith(NPY_MAGIC):
         return _checked(_array(content, name), name)
     image = _open(content, name)
-    pages = _num_pages(image, name)
-    _refuse_large(image.size, pages, name)
-    channels = [_channels(image, page, name) for page in range(pages)]
-    if len({page.shape[1:] for page in channels}) > 1:
-        raise UnreadableError(f"{name}: its pages differ in size; a slice has one size in all channels.")
-    return _checked(np.concatenate(channels), name)
+    size, page = image.size, 0
+    channels: list[NDArray[Any]] = []
+    while _turn_to(image, page, name):
+        # Before anything of the page is decoded: its header says what it would take.
+        if page == MOST_PAGES:
+            raise UnreadableError(f"{name}: over {MOST_PAGES} pages; a slice has a page for each of its channels.")
+        if image.size != size:
+            raise UnreadableError(f"{name}: its pages differ in size; a slice has one size in all channels.")
+        _refuse_large(size, len(channels) + len(image.getbands()), name)
+        channels.extend(_channels(image, name))
+        page += 1
+    return _checked(np.stack(channels), name)
 
 
 def what_it_seems(content: bytes) -> str:
@@ -84,11 +91,17 @@ def _open(content: bytes, name: str) -> Image.Image:
     return image
 
 
-def _num_pages(image: Image.Image, name: str) -> int:
+def _turn_to(image: Image.Image, page: int, name: str) -> bool:
+    """Whether it has such a page, counted from 0. Only asked for one by one: counting them walks along all of them."""
     try:
-        return int(getattr(image, "n_frames", 1))
+        image.seek(page)
+    except EOFError:
+        return False
+    except Image.DecompressionBombError as error:
+        raise UnreadableError(f"{name}: page {page + 1}: {error}") from None
     except BROKEN as error:
-        raise _damaged(name, f"a damaged {image.format}", error) from None
+        raise _damaged(name, f"page {page + 1} is damaged", error) from None
+    return True
 
 
 def _refuse_large(size: tuple[int, int], channels: int, name: str) -> None:
@@ -111,13 +124,8 @@ def _grey(image: Image.Image, name: str) -> NDArray[np.uint8]:
     return pixels
 
 
-def _channels(image: Image.Image, page: int, name: str) -> NDArray[Any]:
-    """(C, H, W) of one page, transparency kept as a channel."""
-    if page:
-        try:
-            image.seek(page)
-        except BROKEN as error:
-            raise _damaged(name, f"page {page + 1} is damaged", error) from None
+def _channels(image: Image.Image, name: str) -> NDArray[Any]:
+    """(C, H, W) of the page that it is turned to, transparency kept as a channel."""
     opaque = image.mode in ("RGB", "RGBA", "L", "I;16", "I;16B", "I", "F")
     pixels = _pixels(image if opaque else _plain(image, name), name)
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))

@@ -6,21 +6,20 @@ import asyncio
 import base64
 import time
 from collections.abc import Sequence
-from importlib import resources
 from typing import Annotated, Any, Protocol
 
 from fastapi import FastAPI, Query, Request, Response
-from fastapi.responses import HTMLResponse
 
 import glioray
 from glioray.data.records import TaskName
 from glioray.errors import did_you_mean
 from glioray.registry.card import NOT_A_DEVICE
-from glioray.serving import problems, schemas
+from glioray.serving import description, problems, schemas, web_page
 from glioray.serving.answering import Labeled, Reply, Wish
 from glioray.serving.predictor import Classified
 from glioray.serving.problems import Problem, ProblemError
 from glioray.serving.upload import Upload, read_upload
+from glioray.serving.visit import visit_of
 
 ModelQuery = Annotated[str | None, Query(description="NAME, NAME@VERSION or NAME@ALIAS; none takes the first")]
 PictureQuery = Annotated[bool, Query(description="add the slice in grey, which a browser can show")]
@@ -75,20 +74,17 @@ class Served(Protocol):
 
 def create_api(models: Sequence[Served], max_body_bytes: int) -> FastAPI:
     """The whole API; the first model of a task is the one that is asked by default."""
-    api = FastAPI(title="glioray", version=glioray.__version__, description=NOT_A_DEVICE)
+    # FastAPI's own pages load scripts from a network of others; ours is in web_page.py.
+    api = FastAPI(title="glioray", version=glioray.__version__, description=NOT_A_DEVICE, docs_url=None, redoc_url=None)
     problems.install(api)
+    description.install(api)
+    web_page.install(api)
     _add_pages(api, models)
     _add_questions(api, models, max_body_bytes)
     return api
 
 
 def _add_pages(api: FastAPI, models: Sequence[Served]) -> None:
-    page = resources.files("glioray.serving").joinpath("web/index.html").read_text(encoding="utf-8")
-
-    @api.get("/", include_in_schema=False)
-    async def index() -> HTMLResponse:
-        return HTMLResponse(page)
-
     @api.get("/healthz")
     async def healthz() -> dict[str, str]:
         """The service is alive."""
@@ -159,10 +155,15 @@ def _add_questions(api: FastAPI, models: Sequence[Served], max_body_bytes: int) 
 
 
 async def _ask(model: Served, request: Request, max_body_bytes: int, wish: Wish) -> Reply:
+    visit = visit_of(request.scope)
+    if visit is not None:
+        visit.model, visit.version = model.info.name, model.info.version
     upload = await read_upload(request, max_body_bytes)
     reply = await model.answer(upload, wish)
     if isinstance(reply, Problem):
         raise ProblemError(reply.status, reply.title, reply.detail, reply.retry_after_s)
+    if visit is not None:
+        visit.found, visit.in_domain = _found(reply), reply.answer.in_domain
     return reply
 
 
@@ -174,6 +175,12 @@ def _require_known(info: schemas.ModelInfo, reply: Reply) -> None:
     if not reply.answer.in_domain:
         detail = f"It is unlike the {', '.join(info.channels)} images that {info.reference} learned from."
         raise ProblemError(422, "Not an image that the model knows", detail)
+
+
+def _found(reply: Reply) -> tuple[str, ...]:
+    if isinstance(reply.answer, Classified):
+        return (reply.answer.label,)
+    return tuple(name for name, pixels in reply.answer.pixels.items() if pixels)
 
 
 def _choose(models: Sequence[Served], reference: str | None, task: TaskName) -> Served:

@@ -6,13 +6,14 @@ Bytes cross from ingress to model as they came; decoding, preparing and the netw
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import ray
 import torch
-from fastapi import FastAPI
 from ray import serve
 from ray.exceptions import RayActorError
 from ray.serve import Application
@@ -22,11 +23,16 @@ from ray.serve.handle import DeploymentHandle
 
 from glioray.errors import ServingError
 from glioray.registry.store import Store
+from glioray.serving import metrics
+from glioray.serving.access_log import open_log
 from glioray.serving.answering import Reply, Wish, answer_all
 from glioray.serving.api import create_api
 from glioray.serving.catalog import find_models
+from glioray.serving.guard import Guard, Rules
+from glioray.serving.keys import KeyFile, KeyRing, find_keys
 from glioray.serving.predictor import Predictor
 from glioray.serving.problems import Problem, ProblemError
+from glioray.serving.ray_metrics import RayMetrics
 from glioray.serving.schemas import ModelInfo
 from glioray.serving.settings import ServeArgs
 from glioray.serving.upload import Upload
@@ -49,6 +55,8 @@ class Model:
         signature = bundle.config.signature
         shape = (1, signature.in_channels, signature.image_size, signature.image_size)
         self.predictor.predict(torch.zeros(shape, dtype=torch.uint8))  # the first pass is slow: not a person's
+        self.reference = reference
+        self.metrics = RayMetrics()
 
     async def is_ready(self) -> bool:
         """The constructor has loaded the model, or nothing would answer."""
@@ -59,6 +67,7 @@ class Model:
         """Called with one upload and one wish; Serve gathers those of a batch."""
         # Serve runs this on a loop in a thread of its own, apart from the one that takes requests and is asked for
         # health. A further thread here only competes for the interpreter: it cost a quarter of the answers.
+        self.metrics.add(metrics.of_batch(self.reference, len(uploads)))
         return answer_all(self.predictor, uploads, wishes)
 
 
@@ -104,26 +113,56 @@ class RemoteModel:
 class Ingress:
     """Speaks HTTP; holds no model."""
 
-    def __init__(self, infos: Sequence[ModelInfo], handles: Sequence[DeploymentHandle], args: ServeArgs) -> None:
+    def __init__(
+        self,
+        infos: Sequence[ModelInfo],
+        handles: Sequence[DeploymentHandle],
+        args: ServeArgs,
+        keys: KeyRing | KeyFile | None,
+    ) -> None:
+        if isinstance(keys, KeyFile):
+            keys.read()  # on this node and as it is now: what was read to build the application may be revoked
         self.models = [RemoteModel(info, handle, args) for info, handle in zip(infos, handles, strict=True)]
-        self.max_body_bytes = args.max_body_bytes
+        self.args = args
+        self.keys = keys
 
-    def __serve_build_asgi_app__(self) -> FastAPI:
-        return create_api(self.models, self.max_body_bytes)
+    def __serve_build_asgi_app__(self) -> Guard:
+        rules = Rules(
+            keys=self.keys,
+            allowed_origins=self.args.allowed_origins,
+            timeout_s=self.args.total_timeout_s,
+            server_sends_id=True,
+            metrics=RayMetrics(),
+            log=open_log(self.args.access_log),
+        )
+        return Guard(create_api(self.models, self.args.max_body_bytes), rules)
 
 
 def build(args: ServeArgs) -> Application:
-    """The application of a file in `serve/`; raises as `find_models`."""
+    """The application of a file in `serve/`, with the keys that it names or the environment gives.
+
+    Raises:
+        ServingError: nothing is published, or the keys cannot be used.
+        RegistryError: a model is not published.
+        BundleError: a bundle is damaged.
+    """
+    return application(args, find_keys(os.environ, args.keys_file))
+
+
+def application(args: ServeArgs, keys: KeyRing | KeyFile | None) -> Application:
+    """The application with these keys; without any it answers its own machine alone. Raises as `find_models`."""
     catalog = find_models(args)
+    if args.access_log is not None:  # replicas have working directories of their own
+        args = args.model_copy(update={"access_log": str(Path(args.access_log).expanduser().resolve())})
     handles = [_model(catalog.registry, info, args) for info in catalog.models]
     capacity = len(handles) * (args.max_queued_requests + _max_ongoing(args))
     ingress = Ingress.options(  # type: ignore[attr-defined]
         ray_actor_options={"num_cpus": 0}, max_ongoing_requests=2 * capacity
     )
-    return ingress.bind(catalog.models, handles, args)
+    return ingress.bind(catalog.models, handles, args, keys)
 
 
-def deploy(args: ServeArgs, host: str, port: int) -> None:
+def deploy(args: ServeArgs, host: str, port: int, keys: KeyRing | KeyFile | None) -> None:
     """Starts Serve on the connected Ray; comes back when every model is loaded.
 
     Raises:
@@ -131,10 +170,10 @@ def deploy(args: ServeArgs, host: str, port: int) -> None:
     """
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     quiet = {"log_level": "WARNING", "enable_access_log": False}
-    application = build(args)
+    built = application(args, keys)
     serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port}, logging_config=quiet)
     try:
-        serve.run(application, name=APP_NAME, logging_config=quiet)
+        serve.run(built, name=APP_NAME, logging_config=quiet)
     except RuntimeError as error:
         raise ServingError(f"the models did not start: {_last_line(error)}") from error
 
@@ -180,7 +219,7 @@ def _max_ongoing(args: ServeArgs) -> int:
 async def _within(timeout_s: float, response: Any) -> Any:
     try:
         return await asyncio.wait_for(response, timeout_s)
-    except TimeoutError:
+    except (TimeoutError, asyncio.CancelledError):
         response.cancel()
         raise
 

@@ -10,10 +10,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from glioray.errors import DataError, GliorayError, ModelError, UnreadableError
+from glioray.serving.visit import visit_of
 
 MEDIA_TYPE = "application/problem+json"
+CLIENT_GONE = 499  # nobody reads it; the access log tells it from an error of ours
 logger = logging.getLogger(__name__)
 
 
@@ -48,13 +51,15 @@ def problem_of(error: GliorayError) -> Problem:
 
 
 def response(problem: Problem, request: Request) -> Response:
-    """The problem as it is sent; `instance` is the path that was asked."""
+    """The problem as it is sent; `instance` is the path that was asked, `request_id` is found in the access log."""
+    visit = visit_of(request.scope)
     content = {
         "type": "about:blank",
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail,
         "instance": request.url.path,
+        **({} if visit is None else {"request_id": visit.request_id}),
     }
     wait = problem.retry_after_s
     headers = {} if wait is None else {"Retry-After": str(wait)}
@@ -82,6 +87,11 @@ def install(api: FastAPI) -> None:
         title = HTTPStatus(error.status_code).phrase
         detail = str(error.detail) if error.detail != title else f"{request.method} {request.url.path}: see /docs"
         return response(Problem(error.status_code, title, detail), request)
+
+    @api.exception_handler(ClientDisconnect)
+    async def _gone(request: Request, error: ClientDisconnect) -> Response:
+        del request, error
+        return Response(status_code=CLIENT_GONE)
 
     @api.exception_handler(Exception)
     async def _unknown(request: Request, error: Exception) -> Response:

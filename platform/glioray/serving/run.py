@@ -1,9 +1,8 @@
-"""`glioray serve`: the service on a Ray of its own, on the loopback, until it is told to stop."""
+"""`glioray serve`: the service on a Ray of its own, until it is told to stop; without keys on the loopback alone."""
 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import signal
 import socket
 import threading
@@ -13,28 +12,40 @@ from types import FrameType
 from glioray.cluster import LOCAL, connect
 from glioray.errors import ServingError
 from glioray.serving.catalog import find_models
+from glioray.serving.door import is_loopback
+from glioray.serving.keys import FILE_VARIABLE, KEYS_VARIABLE, KeyFile, KeyRing
 from glioray.serving.settings import ServeArgs
 
 RAY_PORTS = range(10_002, 20_000)
 
 
-def run(args: ServeArgs, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+def run(
+    args: ServeArgs, host: str, port: int, on_ready: Callable[[str], None], keys: KeyRing | KeyFile | None = None
+) -> None:
     """Serves until SIGINT or SIGTERM, then ends Serve and Ray; `on_ready` gets the address.
 
+    Args:
+        args: what is served.
+        host: address to listen on; one that others reach is refused without keys.
+        port: to listen on.
+        on_ready: called once, when every model answers.
+        keys: of whoever may ask; `find_keys` finds them.
+
     Raises:
-        ServingError: the address is not the loopback's, the port is taken, or a model does not start.
+        ServingError: others would reach it and there are no keys, the port is taken, or a model does not start.
         RegistryError: a model is not published.
         BundleError: a model is damaged.
     """
-    with serving(args, host, port) as url, _stop_signal() as stopped:
+    with serving(args, host, port, keys) as url, _stop_signal() as stopped:
         on_ready(url)
         stopped.wait()
 
 
 @contextlib.contextmanager
-def serving(args: ServeArgs, host: str, port: int) -> Iterator[str]:
+def serving(args: ServeArgs, host: str, port: int, keys: KeyRing | KeyFile | None = None) -> Iterator[str]:
     """The address of the service for as long as the context lasts; raises as `run`."""
-    _require_loopback(host)
+    if keys is None:
+        _require_loopback(host)
     _require_free(host, port)
     find_models(args)
     with connect(LOCAL):
@@ -42,7 +53,7 @@ def serving(args: ServeArgs, host: str, port: int) -> Iterator[str]:
         from glioray.serving.app import deploy, end
 
         try:
-            deploy(args, host, port)
+            deploy(args, host, port, keys)
             yield f"http://{f'[{host}]' if ':' in host else host}:{port}"
         finally:
             end()
@@ -65,14 +76,11 @@ def _stop_signal() -> Iterator[threading.Event]:
 
 
 def _require_loopback(host: str) -> None:
-    try:
-        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = False
-    if not is_loopback:
+    if not is_loopback(host):
         raise ServingError(
-            f"host {host!r} is not this machine's loopback, and the service has no keys yet: "
-            "use 127.0.0.1 and put a proxy that asks who comes in front of it"
+            f"host {host!r} is not this machine's loopback, and there are no keys: write NAME:KEY (a key of "
+            f"`openssl rand -hex 32`) to a file and name it by `--keys`, args.keys_file or {FILE_VARIABLE}, or set "
+            f"{KEYS_VARIABLE}; or serve on 127.0.0.1"
         )
 
 

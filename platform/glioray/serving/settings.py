@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from glioray.errors import ServingError, did_you_mean
 
 IMPORT_PATH = "glioray.serving.app:build"
+_ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:-]+")
 
 
 class ServeArgs(BaseModel):
@@ -36,11 +38,43 @@ class ServeArgs(BaseModel):
     retry_after_s: int = Field(1, ge=1, le=3600, description="when a refused request may come back")
     request_timeout_s: float = Field(30, gt=0, le=3600, description="how long a model may take to answer")
     max_body_mb: float = Field(25, gt=0, le=1024, description="largest body that is read, in 10^6 bytes")
+    total_timeout_s: float = Field(
+        120, gt=0, le=86_400, description="how long a request may take in all, the arrival of its body with it"
+    )
+    keys_file: str | None = Field(
+        None,
+        min_length=1,
+        description="file with a NAME:KEY a line, read again when it changes, on the node that speaks HTTP; none takes "
+        "GLIORAY_API_KEYS_FILE or GLIORAY_API_KEYS, and without keys only this machine is answered",
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="pages elsewhere that a browser lets ask, as https://viewer.example.org; none by default"
+    )
+    access_log: str | None = Field(
+        None, min_length=1, description="file for a line of JSON a request, besides the error stream of the replica"
+    )
 
     @property
     def max_body_bytes(self) -> int:
         """Largest body that is read."""
         return int(self.max_body_mb * 1e6)
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is not SCHEME://HOST or SCHEME://HOST:PORT, in small letters")
+        return origins
+
+    @model_validator(mode="after")
+    def _model_may_answer_in_time(self) -> ServeArgs:
+        if self.total_timeout_s < self.request_timeout_s:
+            raise ValueError(
+                f"total_timeout_s {self.total_timeout_s:g} is below request_timeout_s {self.request_timeout_s:g}, "
+                "which it includes: raise the first or lower the second"
+            )
+        return self
 
     @classmethod
     def from_yaml(cls, path: Path, **instead: Any) -> ServeArgs:
@@ -59,7 +93,7 @@ class ServeArgs(BaseModel):
         try:
             return cls.model_validate({**_args_of(content, path), **instead})
         except ValidationError as error:
-            lines = [f"{path}: args.{_line(problem, cls)}" for problem in error.errors()]
+            lines = [f"{path}: args{_line(problem, cls)}" for problem in error.errors()]
             raise ServingError("\n".join(lines)) from None
 
 
@@ -75,6 +109,8 @@ def _args_of(content: Any, path: Path) -> dict[str, Any]:
 def _line(problem: Any, settings: type[BaseModel]) -> str:
     path = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"{path}: there is no such setting{did_you_mean(path, settings.model_fields)}"
-    message = problem["msg"]
-    return f"{path}: {problem['input']!r} is refused: {message[0].lower()}{message[1:]}"
+        return f".{path}: there is no such setting{did_you_mean(path, settings.model_fields)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if not path:  # of several settings together: the message names them, and their values
+        return f": {message}"
+    return f".{path}: {problem['input']!r} is refused: {message[0].lower()}{message[1:]}"
