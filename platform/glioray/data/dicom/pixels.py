@@ -50,13 +50,14 @@ def _type(encoding: Encoding) -> np.dtype[Any]:
 
 def _stored(frames: Sequence[Frame]) -> Iterator[NDArray[Any]]:
     """(H, W) of each frame as stored; a file is opened once for frames that follow each other."""
-    for path, group in groupby(frames, key=lambda frame: frame.path):
+    for file, group in groupby(frames, key=lambda frame: frame.file):
         together = list(group)
         try:
             _refuse_larger_inside(together[0])
-            decoded = iter_pixels(path, indices=[frame.index for frame in together], raw=True)
-            for frame, pixels in zip(together, decoded, strict=True):
-                yield _as_stored(pixels, frame)
+            with file.open("rb") as opened:
+                decoded = iter_pixels(opened, indices=[frame.index for frame in together], raw=True)
+                for frame, pixels in zip(together, decoded, strict=True):
+                    yield _as_stored(pixels, frame)
         except DAMAGED as error:
             raise_if_of_machine(error)
             reason = " ".join(str(error).split()) or type(error).__name__
@@ -69,7 +70,8 @@ def _refuse_larger_inside(frame: Frame) -> None:
     syntax = UID(encoding.transfer_syntax)
     if not syntax.is_encapsulated or syntax == RLELossless:
         return
-    dataset = pydicom.dcmread(frame.path, specific_tags=["PixelData", "NumberOfFrames"])
+    with frame.file.open("rb") as opened:
+        dataset = pydicom.dcmread(opened, specific_tags=["PixelData", "NumberOfFrames"])
     for stream in generate_frames(dataset.PixelData, number_of_frames=encoding.num_frames):
         size = coded_size(stream[: 1 << 16])
         if size is not None and size != (encoding.rows, encoding.columns):
