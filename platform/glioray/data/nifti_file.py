@@ -22,7 +22,7 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from glioray.data.machine_errors import raise_if_of_machine
-from glioray.data.scan_file import ScanFile
+from glioray.data.scan_file import MemoryFile, ScanFile
 from glioray.errors import UnreadableError
 
 MOST_VOXELS = 2**27  # of a file, over all its axes: 512 x 512 x 128 x 4
@@ -124,13 +124,15 @@ def to_voxels(slices: NDArray[Any], affine: NDArray[np.float64]) -> NDArray[Any]
     return voxels
 
 
-def open_nifti(file: ScanFile, name: str, num_axes: int = 3, most_voxels: int = MOST_VOXELS) -> NiftiVolume:
+def open_nifti(
+    file: ScanFile, name: str, num_axes: int | tuple[int, ...] = 3, most_voxels: int = MOST_VOXELS
+) -> NiftiVolume:
     """A volume whose header was read and checked, not its voxels.
 
     Args:
         file: packed or not, whatever its ending says.
         name: how errors name it.
-        num_axes: 3, or 4 for a volume with channels; longer shapes may end in ones.
+        num_axes: 3, or 4 for a volume with channels, or both; longer shapes may end in ones.
         most_voxels: more, over all axes, are refused.
 
     Raises:
@@ -144,12 +146,22 @@ def open_nifti(file: ScanFile, name: str, num_axes: int = 3, most_voxels: int = 
         header.get_slope_inter()
     except DAMAGED as error:
         raise _unreadable(name, error) from None
-    while len(shape) > num_axes and shape[-1] == 1:
+    wanted = (num_axes,) if isinstance(num_axes, int) else num_axes
+    while len(shape) > min(wanted) and shape[-1] == 1:
         shape = shape[:-1]
-    _check_shape(shape, num_axes, most_voxels, name)
+    _check_shape(shape, wanted, most_voxels, name)
     _check_content(header, name)
     _check_affine(affine, header, name)
     return NiftiVolume(file, name, header, shape, affine)
+
+
+def is_nifti(content: bytes) -> bool:
+    """Whether bytes begin as a NIfTI volume of one file does, packed or not."""
+    try:
+        start = _first_bytes(MemoryFile("", content))
+        return bytes(_header(start)["magic"]).startswith(b"n+")
+    except DAMAGED:
+        return False
 
 
 def read_nifti(file: ScanFile, name: str) -> tuple[NDArray[Any], tuple[float, float, float]]:
@@ -186,9 +198,10 @@ def _first_number(start: bytes) -> tuple[int, int]:
     return int.from_bytes(start[:4], "little"), int.from_bytes(start[:4], "big")
 
 
-def _check_shape(shape: tuple[int, ...], num_axes: int, most_voxels: int, name: str) -> None:
-    if len(shape) != num_axes or min(shape) < 1:
-        raise UnreadableError(f"{name}: {len(shape)} axes {shape}; wanted a volume of {num_axes}.")
+def _check_shape(shape: tuple[int, ...], wanted: tuple[int, ...], most_voxels: int, name: str) -> None:
+    if len(shape) not in wanted or min(shape) < 1:
+        numbers = " or ".join(map(str, wanted))
+        raise UnreadableError(f"{name}: {len(shape)} axes {shape}; wanted a volume of {numbers}.")
     if math.prod(shape) > most_voxels:
         raise UnreadableError(
             f"{name}: its header claims {_sides(shape)} voxels; at most {most_voxels:,} are read, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from importlib import resources
 from typing import Annotated, Any, Protocol
 
@@ -16,16 +16,25 @@ import glioray
 from glioray.data.records import TaskName
 from glioray.errors import did_you_mean
 from glioray.registry.card import NOT_A_DEVICE
-from glioray.serving import problems, schemas
+from glioray.serving import problems, schemas, volume_api
 from glioray.serving.answering import Labeled, Reply, Wish
+from glioray.serving.jobs import Jobs
+from glioray.serving.kinds import READ, READ_AS_VOLUME
 from glioray.serving.predictor import Classified
 from glioray.serving.problems import Problem, ProblemError
-from glioray.serving.upload import Upload, read_upload
+from glioray.serving.upload import Sent, Upload, read_sent
+from glioray.serving.volume_schemas import JobStatus, VolumeAnswer
+from glioray.serving.volume_settings import VolumeArgs
+from glioray.serving.volumes import Step
 
 ModelQuery = Annotated[str | None, Query(description="NAME, NAME@VERSION or NAME@ALIAS; none takes the first")]
 PictureQuery = Annotated[bool, Query(description="add the slice in grey, which a browser can show")]
 ScaledQuery = Annotated[
     bool, Query(description="the 8-bit pixels carry the scale of their volume; else the slice is scaled on its own")
+]
+ChannelsQuery = Annotated[
+    str | None,
+    Query(description="of one file with all channels: what they are, in their order, with commas; none: as the model"),
 ]
 _ROUTES = {"classification": "/v1/classify", "segmentation": "/v1/segment"}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -39,18 +48,16 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         503: "busy or not ready, see Retry-After",
     }.items()
 }
+_FILE = {"type": "string", "format": "binary"}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "PNG, JPEG, TIFF (a page for each channel), BMP, WebP or .npy (channels, height, width)",
+        "description": f"{READ}: TIFF with a page for each channel, .npy as (channels, height, width). A volume: "
+        f"{READ_AS_VOLUME}; or a part of a form for each sequence, named for it.",
         "content": {
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "application/octet-stream": {"schema": _FILE},
             "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
+                "schema": {"type": "object", "properties": {"file": _FILE}, "additionalProperties": _FILE}
             },
         },
     }
@@ -66,16 +73,22 @@ class Served(Protocol):
     async def answer(self, upload: Upload, wish: Wish) -> Reply | Problem:
         """Raises ProblemError 503 where it is busy or away."""
 
+    def segment_volume(self, sent: Sent) -> AsyncGenerator[Step, None]:
+        """As `volumes.segment_volume`; raises ProblemError 503 where it is busy or away."""
+
     async def is_ready(self) -> bool:
         """Whether it would answer now."""
 
 
-def create_api(models: Sequence[Served], max_body_bytes: int) -> FastAPI:
+def create_api(models: Sequence[Served], max_body_bytes: int, volumes: VolumeArgs | None = None) -> FastAPI:
     """The whole API; the first model of a task is the one that is asked by default."""
     api = FastAPI(title="glioray", version=glioray.__version__, description=NOT_A_DEVICE)
     problems.install(api)
     _add_pages(api, models)
-    _add_questions(api, models, max_body_bytes)
+    jobs = Jobs(volumes or VolumeArgs())
+    _add_classify(api, models, max_body_bytes)
+    _add_segment(api, models, jobs)
+    api.include_router(volume_api.jobs_router(jobs))
     return api
 
 
@@ -105,7 +118,7 @@ def _add_pages(api: FastAPI, models: Sequence[Served]) -> None:
         return schemas.Models(models=tuple(model.info for model in models))
 
 
-def _add_questions(api: FastAPI, models: Sequence[Served], max_body_bytes: int) -> None:
+def _add_classify(api: FastAPI, models: Sequence[Served], max_body_bytes: int) -> None:
     @api.post("/v1/classify", responses=_PROBLEMS, openapi_extra=_BODY, response_model_exclude_none=True)
     async def classify(
         request: Request, model: ModelQuery = None, picture: PictureQuery = False
@@ -113,7 +126,8 @@ def _add_questions(api: FastAPI, models: Sequence[Served], max_body_bytes: int) 
         """Which tumor one image shows."""
         started_at = time.perf_counter()
         chosen = _choose(models, model, "classification")
-        reply = await _ask(chosen, request, max_body_bytes, Wish(picture=picture))
+        upload = (await read_sent(request, max_body_bytes)).slice_file()
+        reply = await _ask(chosen, upload, Wish(picture=picture))
         assert isinstance(reply.answer, Classified)
         return schemas.ClassifyAnswer(
             label=reply.answer.label,
@@ -122,21 +136,39 @@ def _add_questions(api: FastAPI, models: Sequence[Served], max_body_bytes: int) 
             **_about(chosen.info, reply, started_at),
         )
 
+
+def _add_segment(api: FastAPI, models: Sequence[Served], jobs: Jobs) -> None:
     @api.post(
         "/v1/segment",
-        responses={200: {"content": {"image/png": {}}}, **_PROBLEMS},
-        response_model=schemas.SegmentAnswer,
+        responses={200: {"content": volume_api.CONTENT}, 202: {"model": JobStatus}, **_PROBLEMS},
+        response_model=schemas.SegmentAnswer | VolumeAnswer,
         openapi_extra=_BODY,
         response_model_exclude_none=True,
     )
     async def segment(
-        request: Request, model: ModelQuery = None, picture: PictureQuery = False, scaled: ScaledQuery = False
+        request: Request,
+        model: ModelQuery = None,
+        picture: PictureQuery = False,
+        scaled: ScaledQuery = False,
+        channels: ChannelsQuery = None,
+        slice_index: volume_api.SliceQuery = None,
     ) -> schemas.SegmentAnswer | Response:
-        """Where a tumor is in one slice; `Accept: image/png` gives it drawn over the slice."""
+        """Where a tumor is, in one slice or in a volume.
+
+        `Accept: image/png` gives it drawn over a slice, `application/gzip` the mask of a volume as NIfTI in the grid
+        that was sent. With `Prefer: respond-async` a volume becomes a job, whose address is in `Location`.
+        """
         started_at = time.perf_counter()
         chosen = _choose(models, model, "segmentation")
+        sent = await read_sent(request, jobs.args.limits.body_bytes, channels)
+        if sent.is_volume:
+            _refuse_scaled(scaled)
+            job = jobs.start(chosen.info, sent.num_bytes, lambda: chosen.segment_volume(sent))
+            if volume_api.is_job_wished(request):
+                return volume_api.accepted(job, jobs)
+            return await volume_api.answer_now(job, jobs, request, slice_index)
         is_overlay = "image/png" in request.headers.get("accept", "")
-        reply = await _ask(chosen, request, max_body_bytes, Wish(picture, is_overlay, scaled))
+        reply = await _ask(chosen, sent.slice_file(), Wish(picture, is_overlay, scaled))
         assert isinstance(reply.answer, Labeled)
         if reply.overlay is not None:
             return Response(reply.overlay, media_type="image/png")
@@ -144,8 +176,13 @@ def _add_questions(api: FastAPI, models: Sequence[Served], max_body_bytes: int) 
         return _segment_answer(chosen.info, reply, reply.answer, scale, started_at)
 
 
-async def _ask(model: Served, request: Request, max_body_bytes: int, wish: Wish) -> Reply:
-    upload = await read_upload(request, max_body_bytes)
+def _refuse_scaled(scaled: bool) -> None:
+    if scaled:
+        detail = "scaled=true is for a slice: a volume is put on its own scale. Leave it out."
+        raise ProblemError(422, "The request has a wrong value", detail)
+
+
+async def _ask(model: Served, upload: Upload, wish: Wish) -> Reply:
     reply = await model.answer(upload, wish)
     if isinstance(reply, Problem):
         raise ProblemError(reply.status, reply.title, reply.detail, reply.retry_after_s)

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from glioray.errors import ServingError, did_you_mean
+from glioray.serving.volume_settings import VolumeArgs
 
 IMPORT_PATH = "glioray.serving.app:build"
 
@@ -36,6 +37,7 @@ class ServeArgs(BaseModel):
     retry_after_s: int = Field(1, ge=1, le=3600, description="when a refused request may come back")
     request_timeout_s: float = Field(30, gt=0, le=3600, description="how long a model may take to answer")
     max_body_mb: float = Field(25, gt=0, le=1024, description="largest body that is read, in 10^6 bytes")
+    volumes: VolumeArgs = Field(VolumeArgs(), description="how large volumes may be, and how many are kept")
 
     @property
     def max_body_bytes(self) -> int:

@@ -125,7 +125,9 @@ def _folders_of_one(
         uids.setdefault(PurePosixPath(header.name).parent, set()).add(header.series_uid)
     known = {header.name for header in headers}
     return {
-        folder for folder, found in uids.items() if folder.name and len(found) == 1 and known.issuperset(siblings(folder))
+        folder
+        for folder, found in uids.items()
+        if folder.name and len(found) == 1 and known.issuperset(siblings(folder))
     }
 
 
