@@ -159,9 +159,11 @@ def is_nifti(content: bytes) -> bool:
     """Whether bytes begin as a NIfTI volume of one file does, packed or not."""
     try:
         start = _first_bytes(MemoryFile("", content))
-        return bytes(_header(start)["magic"]).startswith(b"n+")
     except DAMAGED:
         return False
+    # nibabel's header would log what is wrong with bytes that are none.
+    sizes = {kind.sizeof_hdr: start[at : at + 4] for kind, at in ((Nifti1Header, 344), (Nifti2Header, 4))}
+    return any(size in _first_number(start) and magic[:2] == b"n+" for size, magic in sizes.items())
 
 
 def read_nifti(file: ScanFile, name: str) -> tuple[NDArray[Any], tuple[float, float, float]]:

@@ -33,4 +33,12 @@ class MemoryFile:
     def open(self, mode: Literal["rb"]) -> io.BufferedReader:
         """From its first byte."""
         del mode
-        return io.BufferedReader(io.BytesIO(self.content))
+        stream = _Named(self.content)
+        stream.name = self.path
+        return io.BufferedReader(stream)
+
+
+class _Named(io.BytesIO):
+    """pydicom asks what it reads for a name."""
+
+    name: str

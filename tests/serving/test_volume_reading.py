@@ -1,0 +1,333 @@
+"""Uploaded bytes to volumes, and what is refused of them."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+
+from glioray.errors import DataError, ModelError, UnreadableError
+from glioray.serving.upload import FILE, Sent, Upload
+from glioray.serving.volume_reading import read_volume
+from glioray.serving.volume_settings import Limits, VolumeArgs
+
+CHANNELS = ("t1", "t1ce", "t2", "flair")
+LIMITS = VolumeArgs().limits
+OBLIQUE = np.array([[-0.9, 0.1, 0.4, 30.0], [0.2, -1.1, 0.3, -20.0], [0.1, 0.2, 4.0, 5.0], [0, 0, 0, 1]])
+
+
+def sent(content, order=()):
+    return Sent({FILE: Upload(content, "'scan'")}, order)
+
+
+def form(files):
+    return Sent({name: Upload(content, repr(f"{name}.nii")) for name, content in files.items()})
+
+
+def few(**limits):
+    return Limits(**{**vars(LIMITS), **limits})
+
+
+def slices(head):
+    """(N,C,H,W) of sequences that were written with columns to the left and rows to the back."""
+    return np.stack([head[name].T for name in CHANNELS], axis=1)
+
+
+def npy(array):
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def npz(**arrays):
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    return stream.getvalue()
+
+
+def test_a_form_has_a_nifti_for_each_sequence_in_any_order_and_spelling(head_of, nifti_of):
+    head = head_of()
+    names = {"T2F": "flair", "t1gd": "t1ce", "T1": "t1", "t2w": "t2"}
+
+    read = read_volume(form({name: nifti_of(head[own]) for name, own in names.items()}), CHANNELS, LIMITS)
+
+    np.testing.assert_array_equal(read.image, slices(head))
+    assert read.spacing_mm == (2.0, 1.0, 1.0)
+    assert read.place.voxel_ml == pytest.approx(0.002)
+
+
+def test_one_nifti_holds_the_channels_on_its_fourth_axis_packed_or_not(head_of, nifti_of):
+    head = head_of()
+    content = nifti_of(np.stack([head[name] for name in CHANNELS], axis=-1))
+
+    for packed in (content, gzip.compress(content), gzip.compress(content[:500]) + gzip.compress(content[500:])):
+        np.testing.assert_array_equal(read_volume(sent(packed), CHANNELS, LIMITS).image, slices(head))
+
+
+def test_the_order_of_the_channels_in_a_file_can_be_told(head_of, nifti_of):
+    head = head_of()
+    order = ("FLAIR", "t1w", "t1gd", "t2w")  # the decathlon's
+    names = ("flair", "t1", "t1ce", "t2")
+
+    read = read_volume(sent(nifti_of(np.stack([head[name] for name in names], axis=-1)), order), CHANNELS, LIMITS)
+
+    np.testing.assert_array_equal(read.image, slices(head))
+
+
+def test_a_file_of_other_axes_is_turned_as_the_training_volumes_are(head_of, nifti_of):
+    head = head_of()
+    turned = {name: nifti_of(voxels[::-1].swapaxes(1, 2), _sagittal()) for name, voxels in head.items()}
+
+    read = read_volume(form(turned), CHANNELS, LIMITS)
+
+    np.testing.assert_array_equal(read.image, slices(head))
+    assert read.spacing_mm == (2.0, 1.0, 1.0)
+
+
+def _sagittal():
+    """Of columns to the right, then slices up, then rows to the back."""
+    return np.array([[1.0, 0, 0, 0], [0, 0, -1.0, 0], [0, 2.0, 0, 0], [0, 0, 0, 1]])
+
+
+def test_the_volume_of_an_oblique_voxel_is_that_of_its_edges(head_of, nifti_of):
+    read = read_volume(form({n: nifti_of(v, OBLIQUE) for n, v in head_of().items()}), CHANNELS, LIMITS)
+
+    assert read.place.voxel_ml == pytest.approx(abs(np.linalg.det(OBLIQUE[:3, :3])) / 1000, rel=1e-5)
+    np.testing.assert_allclose(read.place.affine, OBLIQUE, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda voxels, nifti_of: nifti_of(voxels[:-1]), "23 x 28 x 6 voxels"),
+        (lambda voxels, nifti_of: nifti_of(voxels, np.diag([-1.0, -1.0, 2.2, 1.0])), "voxels lie up to 1 mm"),
+    ],
+)
+def test_sequences_on_two_grids_are_refused_with_what_is_different(head_of, nifti_of, change, words):
+    head = head_of()
+    files = {name: nifti_of(voxels) for name, voxels in head.items()}
+
+    with pytest.raises(DataError, match=words) as caught:
+        read_volume(form({**files, "t2": change(head["t2"], nifti_of)}), CHANNELS, LIMITS)
+    assert not isinstance(caught.value, UnreadableError)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("t1", "t1ce", "t2"), "missing flair"),
+        (("t1", "t1ce", "t2", "flair", "adc"), "'adc' is none of the model's channels: t1, t1ce, t2, flair"),
+        (("t1", "t1ce", "t1c", "t2", "flair"), "'t1ce' and 't1c' are both 't1ce'"),
+    ],
+)
+def test_parts_that_are_not_the_models_channels_are_refused_by_name(head_of, nifti_of, names, words):
+    content = nifti_of(head_of()["t1"])
+
+    with pytest.raises(ModelError, match=words):
+        read_volume(form(dict.fromkeys(names, content)), CHANNELS, LIMITS)
+
+
+def test_another_number_of_channels_in_one_file_is_refused_with_both_numbers(head_of, nifti_of):
+    with pytest.raises(ModelError, match=r"takes 4 channels \(t1, t1ce, t2, flair\), 'scan' has 1"):
+        read_volume(sent(nifti_of(head_of()["t1"])), CHANNELS, LIMITS)
+
+
+def test_voxels_that_are_no_numbers_are_refused(head_of, nifti_of):
+    voxels = np.stack([head_of()[name] for name in CHANNELS], axis=-1).astype(np.float32)
+    voxels[3, 4, 2, 1] = np.nan
+
+    with pytest.raises(UnreadableError, match="not finite"):
+        read_volume(sent(nifti_of(voxels)), CHANNELS, LIMITS)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.99])
+def test_a_truncated_nifti_is_refused_packed_or_not(head_of, nifti_of, share):
+    content = nifti_of(np.stack([head_of()[name] for name in CHANNELS], axis=-1))
+
+    for whole in (content, gzip.compress(content)):
+        with pytest.raises(UnreadableError):
+            read_volume(sent(whole[: int(len(whole) * share)]), CHANNELS, LIMITS)
+
+
+def test_a_gzip_bomb_is_unpacked_no_further_than_its_header_says(head_of, nifti_of, monkeypatch):
+    content = nifti_of(np.stack([head_of()[name] for name in CHANNELS], axis=-1))
+    packer = zlib.compressobj(9, wbits=31)
+    bomb = packer.compress(content) + b"".join(packer.compress(bytes(10**6)) for _ in range(300)) + packer.flush()
+    grown = []
+    open_ = zlib.decompressobj
+
+    class Counted:
+        def __init__(self, wbits):
+            self.inner = open_(wbits)
+
+        def decompress(self, data, most=0):
+            grown.append(most)
+            return self.inner.decompress(data, most)
+
+        eof = property(lambda self: self.inner.eof)
+
+    monkeypatch.setattr("glioray.data.nifti_file.zlib.decompressobj", Counted)
+
+    read = read_volume(sent(bomb), CHANNELS, LIMITS)
+
+    assert read.image.shape == (6, 4, 28, 24)
+    assert all(0 < most <= len(content) for most in grown)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"voxels": 16_000}, "at most 16,000 are read"),
+        ({"slices": 5}, "6 slices; at most 5"),
+        ({"unpacked_bytes": 30_000}, "at most 0 MB"),
+    ],
+)
+def test_a_header_that_claims_too_much_is_refused(head_of, nifti_of, limits, words):
+    content = nifti_of(np.stack([head_of()[name] for name in CHANNELS], axis=-1))
+
+    with pytest.raises(DataError, match=words):
+        read_volume(sent(content), CHANNELS, few(**limits))
+
+
+def test_slices_of_a_long_thin_volume_are_refused_before_they_are_squared(nifti_of):
+    with pytest.raises(UnreadableError, match="at most 4000 px on a side"):
+        read_volume(sent(nifti_of(np.zeros((30_000, 16, 1), np.int16))), ("t1",), LIMITS)
+
+
+def test_a_zip_of_niftis_is_read_by_the_last_word_of_their_names_without_the_mask(head_of, nifti_of, zip_of):
+    head = head_of()
+    names = {"t1n": "t1", "t1c": "t1ce", "t2w": "t2", "t2f": "flair"}
+    members = {f"case/BraTS-GLI-00001-000-{word}.nii.gz": gzip.compress(nifti_of(head[n])) for word, n in names.items()}
+    members["case/BraTS-GLI-00001-000-seg.nii.gz"] = gzip.compress(nifti_of(head["t1"]))
+    members["__MACOSX/case/._BraTS-GLI-00001-000-t1n.nii.gz"] = b"resource fork"
+
+    read = read_volume(sent(zip_of(members)), CHANNELS, LIMITS)
+
+    np.testing.assert_array_equal(read.image, slices(head))
+
+
+def test_a_sequence_of_two_words_is_known_in_a_file_name(head_of, nifti_of, zip_of):
+    head = head_of()
+    names = {"pre_contrast": "t1", "flair": "flair", "post_contrast": "t1ce"}
+    members = {f"TCGA_CS_4941_{word}.nii": nifti_of(head[own]) for word, own in names.items()}
+
+    read = read_volume(sent(zip_of(members)), tuple(names), LIMITS)
+
+    np.testing.assert_array_equal(read.image, np.stack([head[own].T for own in names.values()], axis=1))
+
+
+def test_a_zip_of_dicom_series_is_read_by_their_descriptions_in_the_order_of_the_slices(head_of, series_of, zip_of):
+    head = head_of()
+    pixels = {name: voxels.T.astype(np.uint16) for name, voxels in head.items()}
+    titles = {"AX T2 FLAIR": "flair", "AX T1": "t1", "AX T1 POST GD": "t1ce", "AX T2": "t2"}
+    members = {k: v for title, name in titles.items() for k, v in series_of(pixels[name], title).items()}
+
+    read = read_volume(sent(zip_of(members)), CHANNELS, LIMITS)
+
+    np.testing.assert_array_equal(read.image, slices(head))
+    assert read.spacing_mm == pytest.approx((5.0, 0.9, 0.8))
+    # Of a thickness of 1 mm and slices 5 mm apart, the distance counts.
+    assert read.place.voxel_ml == pytest.approx(5.0 * 0.9 * 0.8 / 1000)
+    # The first voxel: DICOM's left and back are minus NIfTI's right and front.
+    np.testing.assert_allclose(read.place.affine @ [0, 0, 0, 1], [30.0, 20.0, 10.0, 1.0])
+    np.testing.assert_allclose(read.place.affine @ [1, 0, 0, 1], [29.2, 20.0, 10.0, 1.0])
+    np.testing.assert_allclose(read.place.affine @ [0, 0, 2, 1], [30.0, 20.0, 20.0, 1.0])
+
+
+def test_a_lone_series_is_taken_for_a_model_of_one_channel_whatever_it_is_called(head_of, series_of, zip_of):
+    pixels = head_of()["t1"].T.astype(np.uint16)
+
+    read = read_volume(sent(zip_of(series_of(pixels, "without a word"))), ("grey",), LIMITS)
+
+    np.testing.assert_array_equal(read.image[:, 0], pixels)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda files: files.pop("T1/IM02"), "1 missing slice"),
+        (lambda files: files.update({"T1/IM03": files["T1/IM03"][:200]}), "among its slices is damaged"),
+        (lambda files: files.clear(), "no DICOM series is in it .1 files are not DICOM"),
+    ],
+)
+def test_dicom_that_lacks_a_slice_is_refused(head_of, series_of, zip_of, change, words):
+    files = series_of(head_of()["t1"].T.astype(np.uint16), "T1")
+    change(files)
+
+    with pytest.raises(DataError, match=words):
+        read_volume(sent(zip_of({**files, "notes.txt": b"text"})), ("t1",), LIMITS)
+
+
+def test_an_array_is_channels_slices_rows_columns_and_its_spacing_is_not_known(head_of):
+    image = slices(head_of())
+
+    read = read_volume(sent(npy(image.swapaxes(0, 1))), CHANNELS, LIMITS)
+
+    np.testing.assert_array_equal(read.image, image)
+    assert (read.spacing_mm, read.place.voxel_ml) == (None, None)
+
+
+def test_an_npz_names_its_channels_and_may_say_its_spacing(head_of):
+    head = head_of()
+    content = npz(spacing_mm=np.array([3.0, 0.5, 0.5]), **{name: voxels.T for name, voxels in head.items()})
+
+    read = read_volume(sent(content), CHANNELS, LIMITS)
+
+    np.testing.assert_array_equal(read.image, slices(head))
+    assert read.spacing_mm == (3.0, 0.5, 0.5)
+    assert read.place.voxel_ml == pytest.approx(0.00075)
+
+
+def test_an_array_of_objects_is_refused_and_never_unpickled():
+    stream = io.BytesIO()
+    np.save(stream, np.array([[[[print]]]], dtype=object), allow_pickle=True)
+
+    with pytest.raises(UnreadableError, match="wanted numbers"):
+        read_volume(sent(stream.getvalue()), CHANNELS, LIMITS)
+
+
+def test_an_npz_with_a_spacing_that_is_none_is_refused(head_of):
+    arrays = {name: voxels.T for name, voxels in head_of().items()}
+
+    for spacing in (np.array([1.0, 1.0]), np.array([0.0, 1.0, 1.0]), np.array([np.nan, 1.0, 1.0])):
+        with pytest.raises(UnreadableError, match="spacing_mm is"):
+            read_volume(sent(npz(spacing_mm=spacing, **arrays)), CHANNELS, LIMITS)
+
+
+def test_a_zip_bomb_is_refused_by_what_it_would_become(zip_of):
+    with pytest.raises(DataError, match="at most 1,000,000 are unpacked"):
+        read_volume(sent(zip_of({"a/t1.nii": bytes(2_000_000)})), CHANNELS, few(unpacked_bytes=1_000_000))
+
+
+def test_a_member_larger_than_it_says_is_refused(zip_of, head_of, nifti_of):
+    content = zip_of({"t1.nii": nifti_of(head_of()["t1"])})
+    size = len(nifti_of(head_of()["t1"]))
+    lying = content.replace(struct.pack("<I", size), struct.pack("<I", size - 1000))
+
+    with pytest.raises(UnreadableError, match="damaged|says"):
+        read_volume(sent(lying), ("t1",), LIMITS)
+
+
+def test_members_that_lead_out_of_the_folder_are_refused(zip_of):
+    for name in ("../t1.nii", "/etc/t1.nii", "a/../../t1.nii", "C:\\t1.nii"):
+        with pytest.raises(DataError, match="leads out|absolute|backslash"):
+            read_volume(sent(zip_of({name: b"x"})), CHANNELS, LIMITS)
+
+
+def test_too_many_members_are_refused_before_their_names_are_read(zip_of):
+    content = zip_of({f"{number:0400}": b"" for number in range(40)})
+
+    with pytest.raises(DataError, match="its directory has"):
+        read_volume(sent(content), CHANNELS, few(members=8))
+
+
+def test_a_truncated_zip_is_refused(zip_of, head_of, nifti_of):
+    content = zip_of({"t1.nii": nifti_of(head_of()["t1"])})
+
+    for length in (4, 30, len(content) // 2, len(content) - 1):
+        with pytest.raises(UnreadableError, match="not a whole zip"):
+            read_volume(sent(content[:length]), ("t1",), LIMITS)
