@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import nibabel
@@ -23,7 +24,14 @@ from glioray.data.records import Contents, Signature
 from glioray.models import _contract as models
 from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle
+from glioray.registry.store import Published
+from glioray.serving.answering import Reply, Wish, answer_all
 from glioray.serving.predictor import Predictor
+from glioray.serving.problems import Problem
+from glioray.serving.schemas import ModelInfo
+from glioray.serving.upload import Sent, Upload
+from glioray.serving.volume_settings import VolumeArgs
+from glioray.serving.volumes import Step, segment_volume
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 LABELS = {"necrotic": 1, "edema": 2, "enhancing": 4}
@@ -105,6 +113,34 @@ def volume_bundle() -> ModelBundle:
 @pytest.fixture(scope="session")
 def volume_segmenter(volume_bundle: ModelBundle) -> Predictor:
     return Predictor.load(volume_bundle)
+
+
+class LocalModel:
+    """A model of this process, as the API sees it; `hold` makes a volume wait after every batch."""
+
+    def __init__(self, name: str, predictor: Predictor) -> None:
+        self.info = ModelInfo.of(Published(name, 1, ("latest",)), predictor.config)
+        self.predictor = predictor
+        self.hold = False
+        self.batches = 0
+
+    async def answer(self, upload: Upload, wish: Wish) -> Reply | Problem:
+        return answer_all(self.predictor, [upload], [wish])[0]
+
+    async def segment_volume(self, sent: Sent) -> AsyncGenerator[Step, None]:
+        async for step in segment_volume(self.predictor, sent, VolumeArgs().limits, batch_size=2):
+            self.batches += 1
+            yield step
+            while self.hold:
+                await asyncio.sleep(0.005)
+
+    async def is_ready(self) -> bool:
+        return True
+
+
+@pytest.fixture(scope="session")
+def local_model() -> type[LocalModel]:
+    return LocalModel
 
 
 @pytest.fixture(scope="session")

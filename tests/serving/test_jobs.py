@@ -138,6 +138,18 @@ def test_what_waits_is_bounded_in_bytes_and_old_results_make_room(info):
     asyncio.run(go())
 
 
+def test_a_body_that_arrives_has_its_room_until_it_is_there(info):
+    async def go():
+        jobs = Jobs(VolumeArgs(max_kept_mb=0.01))
+        with jobs.receiving(9_000):
+            assert problem_of(jobs.start, info, 1_001, Work()).status == 503
+            with pytest.raises(ProblemError), jobs.receiving(1_001):
+                raise AssertionError("was let in")
+        jobs.start(info, 10_000, Work())
+
+    asyncio.run(go())
+
+
 def test_no_more_results_are_kept_than_asked_for_the_oldest_goes_first(info):
     async def go():
         clock = Clock()

@@ -12,50 +12,21 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from glioray.registry.store import Published
-from glioray.serving.answering import answer_all
 from glioray.serving.api import create_api
-from glioray.serving.schemas import ModelInfo
 from glioray.serving.volume_settings import VolumeArgs
-from glioray.serving.volumes import segment_volume
 
 ARGS = VolumeArgs(max_body_mb=1)
 RESPOND_ASYNC = {"Prefer": "wait=5, respond-async"}
 
 
-class LocalModel:
-    """A model of this process; `hold` makes it wait after every batch."""
-
-    def __init__(self, name, predictor):
-        self.info = ModelInfo.of(Published(name, 1, ("latest",)), predictor.config)
-        self.predictor = predictor
-        self.hold = False
-        self.batches = 0
-
-    async def answer(self, upload, wish):
-        return answer_all(self.predictor, [upload], [wish])[0]
-
-    async def segment_volume(self, sent):
-        import asyncio
-
-        async for step in segment_volume(self.predictor, sent, ARGS.limits, 2):
-            self.batches += 1
-            yield step
-            while self.hold:
-                await asyncio.sleep(0.005)
-
-    async def is_ready(self):
-        return True
+@pytest.fixture
+def model(local_model, volume_segmenter):
+    return local_model("regions", volume_segmenter)
 
 
 @pytest.fixture
-def model(volume_segmenter):
-    return LocalModel("regions", volume_segmenter)
-
-
-@pytest.fixture
-def client(model, classifier):
-    with TestClient(create_api([model, LocalModel("kinds", classifier)], 100_000, ARGS)) as client:
+def client(local_model, model, classifier):
+    with TestClient(create_api([model, local_model("kinds", classifier)], 100_000, ARGS)) as client:
         yield client
 
 
@@ -200,6 +171,17 @@ def test_a_volume_carries_no_scale_of_its_sender(client, files):
 
 def test_a_body_over_the_limit_of_volumes_is_a_413(client):
     assert problem(client.post("/v1/segment", content=bytes(1_000_001)), 413)["detail"] == "At most 1 MB are read."
+
+
+def test_a_large_body_is_read_only_where_its_length_is_declared(client, files):
+    files["t1"] = ("t1.nii", files["t1"][1] + bytes(200_000))  # over the 0.1 MB of a slice
+    request = client.build_request("POST", "/v1/segment", files=files)
+    body = request.read()
+    headers = {"content-type": request.headers["content-type"]}
+
+    assert client.post("/v1/segment", content=body, headers=headers).status_code == 200
+    pieces = (body[start : start + 10_000] for start in range(0, len(body), 10_000))
+    assert problem(client.post("/v1/segment", content=pieces, headers=headers), 413)
 
 
 def test_nothing_that_is_sent_lies_on_a_disk(client, files, monkeypatch):

@@ -87,7 +87,7 @@ def create_api(models: Sequence[Served], max_body_bytes: int, volumes: VolumeArg
     _add_pages(api, models)
     jobs = Jobs(volumes or VolumeArgs())
     _add_classify(api, models, max_body_bytes)
-    _add_segment(api, models, jobs)
+    _add_segment(api, models, jobs, max_body_bytes)
     api.include_router(volume_api.jobs_router(jobs))
     return api
 
@@ -137,7 +137,7 @@ def _add_classify(api: FastAPI, models: Sequence[Served], max_body_bytes: int) -
         )
 
 
-def _add_segment(api: FastAPI, models: Sequence[Served], jobs: Jobs) -> None:
+def _add_segment(api: FastAPI, models: Sequence[Served], jobs: Jobs, max_body_bytes: int) -> None:
     @api.post(
         "/v1/segment",
         responses={200: {"content": volume_api.CONTENT}, 202: {"model": JobStatus}, **_PROBLEMS},
@@ -160,7 +160,7 @@ def _add_segment(api: FastAPI, models: Sequence[Served], jobs: Jobs) -> None:
         """
         started_at = time.perf_counter()
         chosen = _choose(models, model, "segmentation")
-        sent = await read_sent(request, jobs.args.limits.body_bytes, channels)
+        sent = await volume_api.receive(request, jobs, max_body_bytes, channels)
         if sent.is_volume:
             _refuse_scaled(scaled)
             job = jobs.start(chosen.info, sent.num_bytes, lambda: chosen.segment_volume(sent))

@@ -11,8 +11,8 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -53,7 +53,23 @@ class Jobs:
         self.args = args
         self.clock = clock
         self._jobs: dict[str, Job] = {}
+        self._receiving_bytes = 0
         self._turns = asyncio.Semaphore(args.at_once)
+
+    @contextmanager
+    def receiving(self, num_bytes: int) -> Iterator[None]:
+        """Keeps room for a body while it arrives.
+
+        Raises:
+            ProblemError: 503, there is none.
+        """
+        self._forget_old()
+        self._make_room(num_bytes)
+        self._receiving_bytes += num_bytes
+        try:
+            yield
+        finally:
+            self._receiving_bytes -= num_bytes
 
     def start(self, model: ModelInfo, num_bytes: int, steps: Callable[[], AsyncGenerator[Step, None]]) -> Job:
         """A job that waits for its turn, and then takes the steps.
@@ -148,10 +164,10 @@ class Jobs:
         while finished and (len(finished) >= self.args.max_kept or self._held(num_bytes) > self.args.max_kept_bytes):
             self.forget(finished.pop(0))
         if self._held(num_bytes) > self.args.max_kept_bytes:
-            raise self._full(f"volumes of {self._held(0) / 1e6:,.0f} MB wait")
+            raise self._full(f"volumes of {self._held(0) / 1e6:,.0f} MB are here already")
 
     def _held(self, more_bytes: int) -> int:
-        return more_bytes + sum(job.num_bytes for job in self._jobs.values())
+        return more_bytes + self._receiving_bytes + sum(job.num_bytes for job in self._jobs.values())
 
     def _finished(self) -> list[Job]:
         finished = [job for job in self._jobs.values() if not job.is_open]

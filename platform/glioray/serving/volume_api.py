@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from glioray.serving.jobs import Job, Jobs, result_of
 from glioray.serving.nifti_mask import nifti_mask
 from glioray.serving.problems import ProblemError
 from glioray.serving.schemas import ModelInfo
-from glioray.serving.volume_schemas import JobStatus, VolumeAnswer
+from glioray.serving.upload import Sent, read_sent
+from glioray.serving.volume_schemas import JobStatus, VolumeAnswer, answer_json
 from glioray.serving.volumes import SegmentedVolume
 
 JSON, PNG, GZIP, NIFTI = "application/json", "image/png", "application/gzip", "application/x-nifti"
@@ -34,6 +36,21 @@ SliceQuery = Annotated[
     int | None,
     Query(alias="slice", ge=0, description="of a volume, for image/png; none takes the one with the most tumor"),
 ]
+
+
+async def receive(request: Request, jobs: Jobs, max_body_bytes: int, channels: str | None) -> Sent:
+    """What was sent; a body over the usual limit only where its length is declared, and there is room for it.
+
+    Raises:
+        ProblemError: as `read_sent`, or 503 where too much is being received and worked on.
+    """
+    declared = request.headers.get("content-length", "")
+    length = int(declared) if declared.isdigit() else 0
+    if length <= max_body_bytes:
+        return await read_sent(request, max_body_bytes, channels)
+    most = max(jobs.args.limits.body_bytes, max_body_bytes)
+    with jobs.receiving(min(length, most)):
+        return await read_sent(request, most, channels)
 
 
 def is_job_wished(request: Request) -> bool:
@@ -100,9 +117,13 @@ async def _rendered(
         return Response(await asyncio.to_thread(_overlay, job.model, segmented, slice_index), media_type=PNG)
     if form in (GZIP, NIFTI):
         headers = {"Content-Disposition": 'attachment; filename="mask.nii.gz"'}
-        return StreamingResponse(nifti_mask(segmented.mask, segmented.place), 200, headers, GZIP)
-    answer = await asyncio.to_thread(VolumeAnswer.of, job.model, segmented, jobs.elapsed_s(job))
-    return Response(answer.model_dump_json(), media_type=JSON)
+        return StreamingResponse(_mask_file(segmented), 200, headers, GZIP)
+    return StreamingResponse(answer_json(job.model, segmented, jobs.elapsed_s(job)), media_type=JSON)
+
+
+def _mask_file(segmented: SegmentedVolume) -> Iterator[bytes]:
+    """Unpacks the mask only when it is iterated, which is not done on the event loop."""
+    yield from nifti_mask(segmented.mask, segmented.place)
 
 
 def _overlay(info: ModelInfo, segmented: SegmentedVolume, slice_index: int | None) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -59,8 +61,8 @@ class VolumeAnswer(_Frozen):
     slices: list[SliceLabels]
 
     @classmethod
-    def of(cls, info: ModelInfo, segmented: SegmentedVolume, elapsed_s: float) -> VolumeAnswer:
-        """Of a segmented volume, in the words of the model."""
+    def without_slices(cls, info: ModelInfo, segmented: SegmentedVolume, elapsed_s: float) -> VolumeAnswer:
+        """What is said of a segmented volume as a whole, in the words of the model."""
         voxel_ml = segmented.place.voxel_ml
         voxels = {name: sum(pixels) for name, pixels in segmented.pixels.items()}
         together = {region: sum(voxels[name] for name in names) for region, names in info.regions.items()}
@@ -82,7 +84,7 @@ class VolumeAnswer(_Frozen):
             },
             regions={region: Amount(voxels=count, volume_ml=ml(count)) for region, count in together.items()},
             fullest_slice=segmented.fullest_slice,
-            slices=_slices(segmented),
+            slices=[],
         )
 
 
@@ -117,10 +119,13 @@ class JobStatus(_Frozen):
         )
 
 
-def _slices(segmented: SegmentedVolume) -> list[SliceLabels]:
-    found = []
+def answer_json(info: ModelInfo, segmented: SegmentedVolume, elapsed_s: float) -> Iterator[str]:
+    """The JSON of a `VolumeAnswer` in pieces, a slice at a time: a noisy volume has millions of runs."""
+    answer = VolumeAnswer.without_slices(info, segmented, elapsed_s)
+    yield answer.model_dump_json(exclude={"slices"}).removesuffix("}") + ',"slices":['
     for number, mask in enumerate(segmented.mask):
         values, counts = runs(np.ascontiguousarray(mask))
         pixels = {name: by_slice[number] for name, by_slice in segmented.pixels.items()}
-        found.append(SliceLabels(pixels=pixels, values=values, counts=counts))
-    return found
+        piece = SliceLabels(pixels=pixels, values=values, counts=counts).model_dump_json()
+        yield f",{piece}" if number else piece
+    yield "]}"
