@@ -151,6 +151,28 @@ def test_millilitres_are_of_the_voxels_as_the_affine_has_them(volume_segmenter, 
     assert sum(segmented.pixels["edema"]) == int((np.asarray(loaded.dataobj) == 2).sum()) > 0
 
 
+def test_others_on_the_loop_get_through_between_two_batches(volume_segmenter, head_of, nifti_of):
+    sent = form({name: nifti_of(voxels) for name, voxels in head_of().items()})
+
+    async def go():
+        done, answered_at = [], []
+
+        async def request():
+            for _ in range(20):
+                await asyncio.sleep(0)
+            answered_at.append(len(done))
+
+        others = []
+        async for step in segment_volume(volume_segmenter, sent, LIMITS, batch_size=1):
+            done.append(step)
+            if len(done) == 2:
+                others.append(asyncio.create_task(request()))
+        await asyncio.gather(*others)
+        return answered_at
+
+    assert asyncio.run(go())[0] <= 3
+
+
 def test_the_fullest_slice_is_the_one_with_the_most_labels_and_the_middle_of_none():
     def volume(*areas):
         return SegmentedVolume((len(areas), 4, 4), b"", {"a": areas, "b": (0,) * len(areas)}, (), None, None)

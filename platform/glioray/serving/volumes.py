@@ -24,6 +24,8 @@ from glioray.serving.volume_reading import read_volume
 from glioray.serving.volume_settings import Limits
 
 FAST = 1  # zlib's level: masks are nearly empty
+# A request takes several turns of the loop until it is at the network: with one turn after a batch it waited for seven.
+BREATH_S = 0.002
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ async def segment_volume(
     for start in range(0, len(slices), batch_size):
         answers += predictor.segment_batch(slices[start : start + batch_size])
         yield Progress(len(answers), len(slices))
-        await asyncio.sleep(0)
+        await asyncio.sleep(BREATH_S)
     yield await asyncio.to_thread(_packed, answers, pictures, scanned)
 
 
