@@ -165,6 +165,14 @@ def test_a_form_that_is_no_volume_is_a_problem_that_names_the_part(client, files
     assert words in problem(client.post("/v1/segment", files=files), status)["detail"]
 
 
+def test_an_array_whose_header_breaks_its_reader_is_a_400(client):
+    header = b"{'descr': '<i2', 'fortran_order': False, 'shape': ((((4, 6, 28, 24)\n"
+
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(100)
+
+    assert "not a usable .npy" in problem(client.post("/v1/segment", content=content), 400)["detail"]
+
+
 def test_a_volume_carries_no_scale_of_its_sender(client, files):
     assert "Leave it out" in problem(client.post("/v1/segment?scaled=true", files=files), 422)["detail"]
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import struct
 import zlib
 
 import numpy as np
 import pytest
 
-from glioray.errors import DataError, ModelError, UnreadableError
+from glioray.errors import DataError, GliorayError, ModelError, UnreadableError
+from glioray.serving.kinds import is_volume, kind_of
 from glioray.serving.upload import FILE, Sent, Upload
 from glioray.serving.volume_reading import read_volume
 from glioray.serving.volume_settings import Limits, VolumeArgs
@@ -296,6 +298,47 @@ def test_an_npz_with_a_spacing_that_is_none_is_refused(head_of):
     for spacing in (np.array([1.0, 1.0]), np.array([0.0, 1.0, 1.0]), np.array([np.nan, 1.0, 1.0])):
         with pytest.raises(UnreadableError, match="spacing_mm is"):
             read_volume(sent(npz(spacing_mm=spacing, **arrays)), CHANNELS, LIMITS)
+
+
+def test_a_header_whose_first_voxel_is_nowhere_is_refused(head_of, nifti_of):
+    content = bytearray(nifti_of(head_of()["t1"]))
+    content[108:112] = struct.pack("<f", float("nan"))
+
+    with pytest.raises(UnreadableError, match="not a readable NIfTI"):
+        read_volume(sent(bytes(content)), ("t1",), LIMITS)
+
+
+@pytest.mark.parametrize("kind", ["nifti", "gzip", "npy", "npz", "zip of nifti", "zip of dicom"])
+def test_no_damage_gets_out_as_anything_but_an_error_of_ours(kind, head_of, nifti_of, series_of, zip_of):
+    head = head_of()
+    nifti = nifti_of(np.stack([head[name] for name in CHANNELS], axis=-1))
+    noise = random.Random(0)
+    refused = 0
+    for _ in range(60):
+        whole = {
+            "nifti": lambda: _damaged(nifti, noise),
+            "gzip": lambda: _damaged(gzip.compress(nifti, 1), noise),
+            "npy": lambda: _damaged(npy(np.stack(list(head.values()))), noise),
+            "npz": lambda: _damaged(npz(**head), noise),
+            "zip of nifti": lambda: zip_of({"t1.nii": _damaged(nifti, noise)}),
+            "zip of dicom": lambda: zip_of(
+                {n: _damaged(f, noise) for n, f in series_of(head["t1"].T[:3], "T1").items()}
+            ),
+        }[kind]()
+        try:
+            if kind_of(whole) is not None and is_volume(whole, "'scan'"):
+                read_volume(sent(whole), ("t1",) if "dicom" in kind else CHANNELS, LIMITS)
+        except GliorayError:
+            refused += 1
+    assert refused > 5
+
+
+def _damaged(content, noise):
+    """With a few bytes of its beginning changed, or cut off."""
+    damaged = bytearray(content)
+    for _ in range(noise.choice([1, 2, 8])):
+        damaged[noise.randrange(min(len(damaged), 800))] = noise.choice([0, 127, 128, 255])
+    return bytes(damaged[: noise.choice([len(damaged), len(damaged), noise.randrange(1, len(damaged))])])
 
 
 def test_a_zip_bomb_is_refused_by_what_it_would_become(zip_of):

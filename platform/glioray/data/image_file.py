@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+import tokenize
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,10 @@ from glioray.errors import UnreadableError
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 SMALLEST_SIDE_PX = 16
 MOST_PIXELS = 16_000_000  # of the square around a picture, times its channels: what preparing it takes
-BROKEN = (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError, OverflowError, struct.error)
+BROKEN = (
+    *(OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError, OverflowError, struct.error),
+    tokenize.TokenError,  # numpy, of an array's header
+)
 NPY_MAGIC = b"\x93NUMPY"
 KNOWN_BEGINNINGS = (
     (b"%PDF", "a PDF"),

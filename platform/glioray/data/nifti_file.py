@@ -144,6 +144,7 @@ def open_nifti(
         shape = tuple(int(length) for length in header.get_data_shape())
         affine = np.asarray(header.get_best_affine(), dtype=np.float64)
         header.get_slope_inter()
+        header.get_data_offset()
     except DAMAGED as error:
         raise _unreadable(name, error) from None
     wanted = (num_axes,) if isinstance(num_axes, int) else num_axes
