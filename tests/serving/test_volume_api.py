@@ -15,7 +15,7 @@ from PIL import Image
 from glioray.serving.api import create_api
 from glioray.serving.volume_settings import VolumeArgs
 
-ARGS = VolumeArgs(max_body_mb=1)
+ARGS = VolumeArgs(max_body_mb=2)
 RESPOND_ASYNC = {"Prefer": "wait=5, respond-async"}
 
 
@@ -178,7 +178,7 @@ def test_a_volume_carries_no_scale_of_its_sender(client, files):
 
 
 def test_a_body_over_the_limit_of_volumes_is_a_413(client):
-    assert problem(client.post("/v1/segment", content=bytes(1_000_001)), 413)["detail"] == "At most 1 MB are read."
+    assert problem(client.post("/v1/segment", content=bytes(2_000_001)), 413)["detail"] == "At most 2 MB are read."
 
 
 def test_a_large_body_is_read_only_where_its_length_is_declared(client, files):
@@ -196,7 +196,7 @@ def test_nothing_that_is_sent_lies_on_a_disk(client, files, monkeypatch):
     rolled = []
     monkeypatch.setattr("tempfile.SpooledTemporaryFile.rollover", lambda self: rolled.append(self))
     head = dict(files)
-    head["t1"] = ("t1.nii", files["t1"][1] + bytes(900_000))
+    head["t1"] = ("t1.nii", files["t1"][1] + bytes(1_200_000))
 
     assert client.post("/v1/segment", files=head).status_code == 200
     assert rolled == []
