@@ -11,7 +11,8 @@ GliorayError
 ├── BundleError          a saved model is damaged or not one of ours
 ├── RegistryError        a name, version or alias is not there, or is taken
 ├── ClusterError         Ray, its address or its storage cannot be used
-└── ServingError         the service cannot start as asked
+├── ServingError         the service cannot start as asked
+└── RequestError         a running service refuses what it is asked, or cannot be reached
 """
 
 from __future__ import annotations
@@ -66,6 +67,16 @@ class ClusterError(GliorayError):
 
 class ServingError(GliorayError):
     """The service cannot start as asked."""
+
+
+class RequestError(GliorayError):
+    """A running service refuses what it is asked, or cannot be reached."""
+
+    def __init__(self, text: str, status: int | None = None, retry_after_s: int | None = None) -> None:
+        """Keeps the HTTP status, and when the request may be sent again; none where nothing was answered."""
+        super().__init__(text)
+        self.status = status
+        self.retry_after_s = retry_after_s
 
 
 def did_you_mean(asked: str, known: Iterable[str]) -> str:

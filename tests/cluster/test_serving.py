@@ -119,6 +119,38 @@ def test_answers_of_a_full_batch_go_to_those_who_asked(client):
         assert answer["probabilities"] == pytest.approx(predictor.classify(raw).probabilities, abs=1e-6)
 
 
+def test_a_volume_is_segmented_in_the_replica_with_progress_as_the_predictor_segments_it(client):
+    raw = volume(20)
+    predictor = Predictor.load(bundle("regions"))
+    expected = np.stack([answer.mask for answer in predictor.segment_batch(predictor.prepare_slices(raw))])
+
+    response = client.post("/v1/segment", content=npy(raw), headers={"Prefer": "respond-async"})
+
+    address = response.headers["location"]
+    while (status := client.get(address).json())["state"] in ("queued", "running"):
+        time.sleep(0.05)
+    assert (status["state"], status["slices_done"], status["slices"]) == ("done", 20, 20)
+    slices = client.get(f"{address}/result").json()["slices"]
+    mask = np.stack([np.repeat(one["values"], one["counts"]).reshape(60, 50) for one in slices])
+    np.testing.assert_array_equal(mask, expected)
+    assert set(np.unique(mask)) == {0, 2}
+
+
+def test_a_cancelled_volume_leaves_the_replica_to_others(client):
+    """Only Serve shows whether the end of a stream reaches the replica: the next volume would wait its turn."""
+    address = client.post("/v1/segment", content=npy(volume(500)), headers={"Prefer": "respond-async"}).headers[
+        "location"
+    ]
+    while client.get(address).json()["slices_done"] == 0:
+        time.sleep(0.01)
+
+    assert client.delete(address).status_code == 204
+
+    assert client.get(address).status_code == 404
+    answer = client.post("/v1/segment", content=npy(volume(3)))
+    assert len(answer.json()["slices"]) == 3
+
+
 @pytest.mark.parametrize(
     ("path", "content", "status"),
     [
@@ -227,6 +259,18 @@ def picture(seed: int = 0) -> np.ndarray:
     rows, columns = np.mgrid[:60, :50]
     disk = np.hypot(rows - 30, columns - 25) < 20
     return (np.random.default_rng(seed).integers(60, 256, (1, 60, 50)) * disk).astype(np.uint8)
+
+
+def volume(num_slices: int) -> np.ndarray:
+    """(N,C,H,W)"""
+    return np.stack([np.concatenate([picture(2 * number), picture(2 * number + 1)]) for number in range(num_slices)])
+
+
+def npy(raw: np.ndarray) -> bytes:
+    """As it is sent: (C,N,H,W)."""
+    stream = io.BytesIO()
+    np.save(stream, raw.swapaxes(0, 1))
+    return stream.getvalue()
 
 
 def png(pixels: np.ndarray) -> bytes:

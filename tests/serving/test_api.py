@@ -19,6 +19,8 @@ from glioray.serving.predictor import Predictor
 from glioray.serving.problems import Problem, ProblemError
 from glioray.serving.schemas import ModelInfo
 from glioray.serving.upload import Upload
+from glioray.serving.volume_settings import VolumeArgs
+from glioray.serving.volumes import segment_volume
 
 MAX_BODY_BYTES = 100_000
 
@@ -35,6 +37,9 @@ class LocalModel:
         if self.state == "broken":
             raise ZeroDivisionError("secret")
         return answer_all(self.predictor, [upload], [wish])[0]
+
+    def segment_volume(self, sent):
+        return segment_volume(self.predictor, sent, VolumeArgs().limits, 4)
 
     async def is_ready(self) -> bool:
         return self.state == "ready"
@@ -170,7 +175,7 @@ def test_no_image_is_a_400(client, form):
     problem(client.post("/v1/classify", **form), 400)
 
 
-@pytest.mark.parametrize("content", [b"hello, this is text", b"%PDF-1.7 ...", b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"])
+@pytest.mark.parametrize("content", [b"hello, this is text", b"%PDF-1.7 ...", b"\x89HDF\r\n\x1a\n", b"\x1f\x8b\x08"])
 def test_another_format_is_a_415(client, content):
     assert "not an image" in problem(client.post("/v1/classify", content=content), 415)["detail"]
 

@@ -1,6 +1,6 @@
-"""A zip of scans to a folder, trusting nothing that it says of itself.
+"""A zip of scans to a folder or to memory, trusting nothing that it says of itself.
 
-All members are looked at before the first byte is written; then real bytes are counted, not declared ones.
+All members are looked at before the first byte is unpacked; then real bytes are counted, not declared ones.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def safe_unpack(
     """
     try:
         with archive.open("rb") as file, zipfile.ZipFile(file) as opened:
-            members = checked(archive, opened.infolist(), most_members, most_bytes)
+            members = checked(archive, archive.stat().st_size, opened.infolist(), most_members, most_bytes)
             _need_space(folder, members)
             return list(_write_all(archive, opened, folder, members, on_progress))
     except (*BROKEN, NotImplementedError) as error:
@@ -141,26 +141,37 @@ def _write(archive: Path, opened: zipfile.ZipFile, entry: zipfile.ZipInfo, targe
     partial = target.with_name(f".{entry.CRC:08x}.partial")
     partial.unlink(missing_ok=True)
     try:
-        written = _copy(archive, opened, entry, partial)
-        if written != entry.file_size:
-            raise UnreadableError(
-                f"{archive}: member {entry.filename!r} says {entry.file_size:,} bytes and has {written:,}."
-            )
+        _copy(archive, opened, entry, partial)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _copy(archive: Path, opened: zipfile.ZipFile, entry: zipfile.ZipInfo, partial: Path) -> int:
-    """The bytes written; more than the member declares are never taken."""
-    written = 0
+def _copy(archive: Path, opened: zipfile.ZipFile, entry: zipfile.ZipInfo, partial: Path) -> None:
     try:
-        with opened.open(entry) as packed, partial.open("xb") as file:
-            while chunk := packed.read(CHUNK_BYTES):
-                written += len(chunk)
-                if written > entry.file_size:
-                    break
+        with partial.open("xb") as file:
+            for chunk in unpacked(archive, opened, entry):
                 file.write(chunk)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise DataError(f"{archive}: member {entry.filename!r} has a name too long for this disk.") from None
+        raise
+
+
+def unpacked(archive: object, opened: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """A member piece by piece; more bytes than it declares are never given.
+
+    Raises:
+        DataError: it is packed in a way that is not read here.
+        UnreadableError: it is damaged, or not as long as it says.
+    """
+    count = 0
+    try:
+        with opened.open(entry) as packed:
+            while count <= entry.file_size and (chunk := packed.read(CHUNK_BYTES)):
+                count += len(chunk)
+                if count <= entry.file_size:
+                    yield chunk
     except NotImplementedError as error:
         raise DataError(
             f"{archive}: member {entry.filename!r} is packed in a way that is not read here ({error}). "
@@ -171,9 +182,8 @@ def _copy(archive: Path, opened: zipfile.ZipFile, entry: zipfile.ZipInfo, partia
             f"{archive}: member {entry.filename!r} is damaged ({error}). Fetch the archive again."
         ) from None
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise DataError(f"{archive}: member {entry.filename!r} has a name too long for this disk.") from None
         if error.errno is None:  # bzip2 says so of damage
             raise UnreadableError(f"{archive}: member {entry.filename!r} is damaged ({error}).") from None
         raise
-    return written
+    if count != entry.file_size:
+        raise UnreadableError(f"{archive}: member {entry.filename!r} says {entry.file_size:,} bytes and has {count:,}.")

@@ -6,7 +6,7 @@ import re
 import stat
 import zipfile
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from glioray.errors import DataError
 
@@ -20,8 +20,17 @@ DRIVE = re.compile(r"[A-Za-z]:")
 Members = dict[PurePosixPath, zipfile.ZipInfo]
 
 
-def checked(archive: Path, entries: Sequence[zipfile.ZipInfo], most_members: int, most_bytes: int) -> Members:
+def checked(
+    archive: object, packed_bytes: int, entries: Sequence[zipfile.ZipInfo], most_members: int, most_bytes: int
+) -> Members:
     """The files among the members, by their place below the folder.
+
+    Args:
+        archive: how errors name it: its path, or a word.
+        packed_bytes: its size.
+        entries: all of its members.
+        most_members: more are refused.
+        most_bytes: more, unpacked, are refused.
 
     Raises:
         DataError: one member cannot be trusted, which refuses them all; or they are too many, too large or
@@ -42,7 +51,7 @@ def checked(archive: Path, entries: Sequence[zipfile.ZipInfo], most_members: int
     for place in members:
         if above := next((parent for parent in place.parents if parent in members), None):
             raise DataError(f"{archive}: member {str(above)!r} is a file and a folder. Nothing was unpacked.")
-    _refuse_bombs(archive, members, most_bytes)
+    _refuse_bombs(archive, packed_bytes, members, most_bytes)
     return members
 
 
@@ -66,12 +75,11 @@ def _what_is_wrong(entry: zipfile.ZipInfo) -> str | None:
     return None
 
 
-def _refuse_bombs(archive: Path, members: Members, most_bytes: int) -> None:
+def _refuse_bombs(archive: object, packed_bytes: int, members: Members, most_bytes: int) -> None:
     """By the sizes that the members declare; what is read is never more than that."""
     total_bytes = sum(entry.file_size for entry in members.values())
     if total_bytes > most_bytes:
         raise DataError(f"{archive}: {total_bytes:,} bytes unpacked; at most {most_bytes:,} are unpacked.")
-    packed_bytes = archive.stat().st_size
     if total_bytes > max(SMALL_BYTES, MOST_RATIO * packed_bytes):
         largest = max(members.values(), key=lambda entry: entry.file_size)
         raise DataError(

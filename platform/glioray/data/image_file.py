@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+import tokenize
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,10 @@ FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 SMALLEST_SIDE_PX = 16
 MOST_PAGES = 64
 MOST_PIXELS = 16_000_000  # of the square around a picture, times its channels: what preparing it takes
-BROKEN = (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError, OverflowError, struct.error)
+BROKEN = (
+    *(OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError, OverflowError, struct.error),
+    tokenize.TokenError,  # numpy, of an array's header
+)
 NPY_MAGIC = b"\x93NUMPY"
 KNOWN_BEGINNINGS = (
     (b"%PDF", "a PDF"),
@@ -64,6 +68,33 @@ def decode_slice(content: bytes, name: str) -> NDArray[Any]:
     return _checked(np.stack(channels), name)
 
 
+def read_npy(content: bytes, name: str, num_axes: tuple[int, ...]) -> NDArray[Any]:
+    """The numbers of a .npy file, of one of these numbers of axes; objects, which numpy would unpickle, are refused.
+
+    Raises:
+        UnreadableError: another shape, no numbers, or another length than its header says.
+    """
+    stream = io.BytesIO(content)
+    try:
+        shape, dtype = _npy_header(stream)
+        if dtype.kind not in "uifb" or len(shape) not in num_axes:
+            axes = " or ".join(map(str, num_axes))
+            raise ValueError(f"shape {shape} of {dtype}; wanted numbers on {axes} axes")
+        if math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
+            raise ValueError("its length is not that of its header")
+        return np.asarray(np.load(io.BytesIO(content), allow_pickle=False))
+    except BROKEN as error:
+        raise _damaged(name, "not a usable .npy", error) from None
+
+
+def num_npy_axes(content: bytes) -> int | None:
+    """How many axes a .npy file says that it has; none where it says nothing that can be read."""
+    try:
+        return len(_npy_header(io.BytesIO(content))[0])
+    except BROKEN:
+        return None
+
+
 def what_it_seems(content: bytes) -> str:
     """A few words on what bytes are that are no picture: `text`, `empty`, `an HDF5 file`."""
     if not content:
@@ -77,6 +108,26 @@ def what_it_seems(content: bytes) -> str:
     if all(byte >= 32 or byte in (9, 10, 13) for byte in head):
         return "is text, not an image"
     return "is not an image of a known format"
+
+
+def stretched(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Stretched from 0 (or the least value below it) to the picture's own maximum."""
+    values = np.nan_to_num(pixels.astype(np.float32), posinf=0, neginf=0)
+    low, high = min(0.0, float(values.min())), float(values.max())
+    scaled: NDArray[np.uint8] = np.rint((values - low) * (255.0 / max(high - low, 1e-6))).astype(np.uint8)
+    return scaled
+
+
+def refuse_size(shape: tuple[int, ...], name: str) -> None:
+    """Refuses a slice (C, H, W) that is none of a head, or that would take too much memory to prepare.
+
+    Raises:
+        UnreadableError: under 16 px on a side, or too large.
+    """
+    channels, height, width = shape
+    _refuse_large((width, height), channels, name)
+    if min(height, width) < SMALLEST_SIDE_PX:
+        raise UnreadableError(f"{name}: {width} x {height} px; a scan is at least {SMALLEST_SIDE_PX} px on each side.")
 
 
 def _open(content: bytes, name: str) -> Image.Image:
@@ -118,7 +169,7 @@ def _grey(image: Image.Image, name: str) -> NDArray[np.uint8]:
     """(H, W)"""
     pixels = _pixels(_plain(image, name), name)
     if pixels.dtype != np.uint8:
-        return _to_uint8(pixels)
+        return stretched(pixels)
     if pixels.ndim == 3:
         return np.array(Image.fromarray(pixels).convert("L"))
     return pixels
@@ -154,39 +205,24 @@ def _pixels(image: Image.Image, name: str) -> NDArray[Any]:
         raise _damaged(name, f"a damaged {image.format or 'image'}", error) from None
 
 
-def _to_uint8(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Stretched from 0 (or the least value below it) to the picture's own maximum."""
-    values = np.nan_to_num(pixels.astype(np.float32), posinf=0, neginf=0)
-    low, high = min(0.0, float(values.min())), float(values.max())
-    scaled: NDArray[np.uint8] = np.rint((values - low) * (255.0 / max(high - low, 1e-6))).astype(np.uint8)
-    return scaled
-
-
 def _array(content: bytes, name: str) -> NDArray[Any]:
     """(C, H, W) of a .npy file; channels may come last."""
-    stream = io.BytesIO(content)
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(stream)
-        if dtype.kind not in "uifb" or len(shape) not in (2, 3):
-            raise ValueError(f"shape {shape} of {dtype}; wanted (H, W) or (C, H, W) of numbers")
-        if math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
-            raise ValueError("its length is not that of its header")
-        array = np.load(io.BytesIO(content), allow_pickle=False)
-    except BROKEN as error:
-        raise _damaged(name, "not a usable .npy", error) from None
+    array = read_npy(content, name, (2, 3))
     if array.ndim == 2:
         return np.ascontiguousarray(array[None])
     channels_last = array.shape[2] <= 8 < array.shape[0]
     return np.ascontiguousarray(array.transpose(2, 0, 1) if channels_last else array)
 
 
+def _npy_header(stream: io.BytesIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    return shape, dtype
+
+
 def _checked(pixels: NDArray[Any], name: str) -> NDArray[Any]:
-    channels, height, width = pixels.shape
-    _refuse_large((width, height), channels, name)
-    if min(height, width) < SMALLEST_SIDE_PX:
-        raise UnreadableError(f"{name}: {width} x {height} px; a scan is at least {SMALLEST_SIDE_PX} px on each side.")
+    refuse_size(pixels.shape, name)
     return pixels
 
 

@@ -10,19 +10,19 @@ import itertools
 import math
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from nibabel.affines import voxel_sizes
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
-from nibabel.orientations import apply_orientation, io_orientation
+from nibabel.orientations import apply_orientation, io_orientation, ornt_transform
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from glioray.data.machine_errors import raise_if_of_machine
+from glioray.data.scan_file import MemoryFile, ScanFile
 from glioray.errors import UnreadableError
 
 MOST_VOXELS = 2**27  # of a file, over all its axes: 512 x 512 x 128 x 4
@@ -41,7 +41,7 @@ class NiftiVolume:
     `shape` and `affine` are of the file's own axes, of which any beyond the third are channels.
     """
 
-    path: Path
+    file: ScanFile
     name: str
     header: Nifti1Header
     shape: tuple[int, ...]
@@ -75,14 +75,12 @@ class NiftiVolume:
             UnreadableError: the file is shorter than its header says, damaged, or holds NaN or infinity.
         """
         try:
-            voxels = _scaled(_voxels(self.path, self.header, self.shape), self.header)
+            voxels = _scaled(_voxels(self.file, self.header, self.shape), self.header)
         except DAMAGED as error:
             raise _unreadable(self.name, error) from None
         if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
             raise UnreadableError(f"{self.name}: it holds values that are not finite (NaN or infinity).")
-        canonical = apply_orientation(voxels, io_orientation(self.affine))
-        slices: NDArray[Any] = canonical[::-1, ::-1].swapaxes(0, 2)
-        return slices
+        return to_slices(voxels, self.affine)
 
     def refuse_other_grid(self, reference: NiftiVolume) -> None:
         """Voxels of both must lie in the same places, to a tenth of a voxel.
@@ -110,34 +108,66 @@ class NiftiVolume:
         return int(order[0]), int(order[1]), int(order[2])
 
 
-def open_nifti(path: Path, name: str, num_axes: int = 3) -> NiftiVolume:
+def to_slices(voxels: NDArray[Any], affine: NDArray[np.float64]) -> NDArray[Any]:
+    """(N, H, W, ...) of voxels in a file's own axes, a view: slices up, rows to the back, columns to the left."""
+    canonical = apply_orientation(voxels, io_orientation(affine))
+    slices: NDArray[Any] = canonical[::-1, ::-1].swapaxes(0, 2)
+    return slices
+
+
+def to_voxels(slices: NDArray[Any], affine: NDArray[np.float64]) -> NDArray[Any]:
+    """The way back of `to_slices`: (N, H, W) in the axes of the file that has this affine, a view."""
+    canonical = slices.swapaxes(0, 2)[::-1, ::-1]
+    own = io_orientation(affine)
+    straight = np.array([[0, 1], [1, 1], [2, 1]])
+    voxels: NDArray[Any] = apply_orientation(canonical, ornt_transform(straight, own))
+    return voxels
+
+
+def open_nifti(
+    file: ScanFile, name: str, num_axes: int | tuple[int, ...] = 3, most_voxels: int = MOST_VOXELS
+) -> NiftiVolume:
     """A volume whose header was read and checked, not its voxels.
 
     Args:
-        path: packed or not, whatever its ending says.
+        file: packed or not, whatever its ending says.
         name: how errors name it.
-        num_axes: 3, or 4 for a volume with channels; longer shapes may end in ones.
+        num_axes: 3, or 4 for a volume with channels, or both; longer shapes may end in ones.
+        most_voxels: more, over all axes, are refused.
 
     Raises:
         UnreadableError: no NIfTI, a damaged header, or a volume that cannot be one of a head.
         OSError: the machine failed, not the file.
     """
     try:
-        header = _header(_first_bytes(path))
+        header = _header(_first_bytes(file))
         shape = tuple(int(length) for length in header.get_data_shape())
         affine = np.asarray(header.get_best_affine(), dtype=np.float64)
         header.get_slope_inter()
+        header.get_data_offset()
     except DAMAGED as error:
         raise _unreadable(name, error) from None
-    while len(shape) > num_axes and shape[-1] == 1:
+    wanted = (num_axes,) if isinstance(num_axes, int) else num_axes
+    while len(shape) > min(wanted) and shape[-1] == 1:
         shape = shape[:-1]
-    _check_shape(shape, num_axes, name)
+    _check_shape(shape, wanted, most_voxels, name)
     _check_content(header, name)
     _check_affine(affine, header, name)
-    return NiftiVolume(path, name, header, shape, affine)
+    return NiftiVolume(file, name, header, shape, affine)
 
 
-def read_nifti(path: Path, name: str) -> tuple[NDArray[Any], tuple[float, float, float]]:
+def is_nifti(content: bytes) -> bool:
+    """Whether bytes begin as a NIfTI volume of one file does, packed or not."""
+    try:
+        start = _first_bytes(MemoryFile("", content))
+    except DAMAGED:
+        return False
+    # nibabel's header would log what is wrong with bytes that are none.
+    sizes = {kind.sizeof_hdr: start[at : at + 4] for kind, at in ((Nifti1Header, 344), (Nifti2Header, 4))}
+    return any(size in _first_number(start) and magic[:2] == b"n+" for size, magic in sizes.items())
+
+
+def read_nifti(file: ScanFile, name: str) -> tuple[NDArray[Any], tuple[float, float, float]]:
     """(N, H, W) from the lowest slice up, and the spacing in mm between slices, rows and columns.
 
     Rows run from front to back, columns from the patient's right to left, as a radiologist looks at them.
@@ -145,14 +175,14 @@ def read_nifti(path: Path, name: str) -> tuple[NDArray[Any], tuple[float, float,
     Raises:
         UnreadableError: not a 3D NIfTI, or a damaged one.
     """
-    volume = open_nifti(path, name)
+    volume = open_nifti(file, name)
     return np.array(volume.read(), order="C"), volume.spacing_mm
 
 
-def _first_bytes(path: Path) -> bytes:
+def _first_bytes(file: ScanFile) -> bytes:
     """As many as the longer of the two headers has."""
-    with path.open("rb") as file:
-        start = file.read(2**16)
+    with file.open("rb") as opened:
+        start = opened.read(2**16)
     if not start.startswith(GZIP_MAGIC):
         return start[: Nifti2Header.sizeof_hdr]
     return zlib.decompressobj(GZIP).decompress(start, Nifti2Header.sizeof_hdr)
@@ -171,12 +201,13 @@ def _first_number(start: bytes) -> tuple[int, int]:
     return int.from_bytes(start[:4], "little"), int.from_bytes(start[:4], "big")
 
 
-def _check_shape(shape: tuple[int, ...], num_axes: int, name: str) -> None:
-    if len(shape) != num_axes or min(shape) < 1:
-        raise UnreadableError(f"{name}: {len(shape)} axes {shape}; wanted a volume of {num_axes}.")
-    if math.prod(shape) > MOST_VOXELS:
+def _check_shape(shape: tuple[int, ...], wanted: tuple[int, ...], most_voxels: int, name: str) -> None:
+    if len(shape) not in wanted or min(shape) < 1:
+        numbers = " or ".join(map(str, wanted))
+        raise UnreadableError(f"{name}: {len(shape)} axes {shape}; wanted a volume of {numbers}.")
+    if math.prod(shape) > most_voxels:
         raise UnreadableError(
-            f"{name}: its header claims {_sides(shape)} voxels; at most {MOST_VOXELS:,} are read, "
+            f"{name}: its header claims {_sides(shape)} voxels; at most {most_voxels:,} are read, "
             "which no scan of a head exceeds."
         )
 
@@ -207,29 +238,29 @@ def _sides(values: Any) -> str:
     return " x ".join(f"{value:g}" for value in values)
 
 
-def _voxels(path: Path, header: Nifti1Header, shape: tuple[int, ...]) -> NDArray[Any]:
+def _voxels(file: ScanFile, header: Nifti1Header, shape: tuple[int, ...]) -> NDArray[Any]:
     """In the file's own axes and type, except that the bytes are in the machine's order."""
     dtype, start, count = header.get_data_dtype(), int(header.get_data_offset()), math.prod(shape)
     end = start + count * dtype.itemsize
-    content = _content(path, end)
+    content = _content(file, end)
     if len(content) < end:
         raise EOFError(f"it ends after {len(content):,} of {end:,} bytes: truncated")
     voxels = np.frombuffer(content, dtype, count, start).reshape(shape, order="F")
     return voxels.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _content(path: Path, most_bytes: int) -> bytes:
-    """The first bytes of a file, unpacked where it is packed."""
-    with path.open("rb") as file:
-        if file.peek(2)[:2] != GZIP_MAGIC:
-            return file.read(most_bytes)
-        packed = file.read(2 * most_bytes + 2**16)
+def _content(file: ScanFile, most_bytes: int) -> bytes:
+    """The first bytes of a file, unpacked where it is packed; never more than asked for."""
+    with file.open("rb") as opened:
+        if opened.peek(2)[:2] != GZIP_MAGIC:
+            return opened.read(most_bytes)
+        packed = opened.read(2 * most_bytes + 2**16)
         unpacker = zlib.decompressobj(GZIP)
         content = unpacker.decompress(packed, most_bytes)
         if not unpacker.eof or len(content) >= most_bytes:
             return content
-        file.seek(0)
-        with gzip.GzipFile(fileobj=file) as members:  # packed in pieces, as bgzip and pigz do
+        opened.seek(0)
+        with gzip.GzipFile(fileobj=opened) as members:  # packed in pieces, as bgzip and pigz do
             return members.read(most_bytes)
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 from numpy.typing import NDArray
 
+from glioray.client import Client
 from glioray.data.image_file import decode_image
 from glioray.data.prepared import PreparedDataset, load_side
 from glioray.data.shards import read_columns
@@ -20,7 +20,6 @@ from glioray.serving.drawing import grey_picture
 
 NUM_ASKED = 4
 TOLERANCE = 1e-5
-TIMEOUT_S = 60
 
 Pixels = NDArray[np.uint8]
 
@@ -41,15 +40,17 @@ def ask_classifier(url: str, phantom: Path, data: PreparedDataset, run: Path) ->
 
     Raises:
         ServingError: an answer differs from the evaluation's for that file.
+        RequestError: the service does not answer.
     """
     rows = {row["truth"]: row for row in _evaluated(run)}
     asked = []
-    for name in data.manifest.contents.classes:
-        file = phantom / rows[name]["source"]
-        answer = _post(f"{url}/v1/classify", file.read_bytes())
-        for kind, probability in answer["probabilities"].items():
-            _require_equal(probability, float(rows[name][f"probability_{kind}"]), f"{file.name}: {kind}")
-        asked.append(Asked(decode_image(file.read_bytes(), file.name)[0], file.name, name, answer))
+    with Client(url) as client:
+        for name in data.manifest.contents.classes:
+            file = phantom / rows[name]["source"]
+            answer = client.classify(file)
+            for kind, probability in answer["probabilities"].items():
+                _require_equal(probability, float(rows[name][f"probability_{kind}"]), f"{file.name}: {kind}")
+            asked.append(Asked(decode_image(file.read_bytes(), file.name)[0], file.name, name, answer))
     return tuple(asked)
 
 
@@ -58,27 +59,33 @@ def ask_segmenter(url: str, data: PreparedDataset, run: Path) -> tuple[Asked, ..
 
     Raises:
         ServingError: an answer differs from the evaluation's for that slice.
+        RequestError: the service does not answer.
     """
     rows = _evaluated(run)
     tensors = load_side(data.folder, data.manifest, "test")
     images, masks = tensors["image"].numpy(), tensors["mask"].numpy()
     patients = read_columns(data.folder, data.manifest, "test", ["patient_id"])["patient_id"]
     asked = []
-    for index in _fullest_slices(patients, masks)[:NUM_ASKED]:
-        content = io.BytesIO()
-        np.save(content, images[index])
-        answer = _post(f"{url}/v1/segment?scaled=true", content.getvalue())
-        for label, area in answer["labels"].items():
-            expected = int(rows[index][f"{label}_tp"]) + int(rows[index][f"{label}_fp"])
-            _require_equal(area["pixels"], expected, f"{patients[index]}: pixels of {label}")
-        runs = answer["mask"]
-        predicted = np.repeat(np.array(runs["values"], np.uint8), runs["counts"]).reshape(runs["shape"])
-        caption = f"{patients[index]}, slice {rows[index]['slice_index']}"
-        asked.append(
-            Asked(
-                grey_picture(images[index], data.manifest.contents.channels), caption, masks[index], answer, predicted
+    with Client(url) as client:
+        for index in _fullest_slices(patients, masks)[:NUM_ASKED]:
+            content = io.BytesIO()
+            np.save(content, images[index])
+            answer = client.segment(content.getvalue(), scaled=True)
+            for label, area in answer["labels"].items():
+                expected = int(rows[index][f"{label}_tp"]) + int(rows[index][f"{label}_fp"])
+                _require_equal(area["pixels"], expected, f"{patients[index]}: pixels of {label}")
+            runs = answer["mask"]
+            predicted = np.repeat(np.array(runs["values"], np.uint8), runs["counts"]).reshape(runs["shape"])
+            caption = f"{patients[index]}, slice {rows[index]['slice_index']}"
+            asked.append(
+                Asked(
+                    grey_picture(images[index], data.manifest.contents.channels),
+                    caption,
+                    masks[index],
+                    answer,
+                    predicted,
+                )
             )
-        )
     return tuple(asked)
 
 
@@ -95,14 +102,6 @@ def _fullest_slices(patients: list[str], masks: Pixels) -> list[int]:
 def _evaluated(run: Path) -> list[dict[str, str]]:
     with (run / "evaluation" / "predictions.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
-
-
-def _post(url: str, content: bytes) -> dict[str, Any]:
-    response = httpx.post(url, content=content, timeout=TIMEOUT_S)
-    if response.status_code != httpx.codes.OK:
-        raise ServingError(f"{url} answered {response.status_code}: {response.text[:200]}")
-    answer: dict[str, Any] = response.json()
-    return answer
 
 
 def _require_equal(served: float, evaluated: float, what: str) -> None:

@@ -6,20 +6,23 @@ import asyncio
 import base64
 import time
 from collections.abc import Sequence
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 
 import glioray
-from glioray.data.records import TaskName
-from glioray.errors import did_you_mean
 from glioray.registry.card import NOT_A_DEVICE
-from glioray.serving import description, problems, schemas, web_page
+from glioray.serving import description, problems, schemas, volume_api, web_page
 from glioray.serving.answering import Labeled, Reply, Wish
+from glioray.serving.choosing import Served, choose, require_known
+from glioray.serving.jobs import Jobs
+from glioray.serving.kinds import READ, READ_AS_VOLUME
 from glioray.serving.predictor import Classified
 from glioray.serving.problems import Problem, ProblemError
-from glioray.serving.upload import Upload, read_upload
+from glioray.serving.upload import Upload, read_sent
 from glioray.serving.visit import visit_of
+from glioray.serving.volume_schemas import JobStatus, VolumeAnswer
+from glioray.serving.volume_settings import VolumeArgs
 
 ModelQuery = Annotated[str | None, Query(description="NAME, NAME@VERSION or NAME@ALIAS; none takes the first")]
 PictureQuery = Annotated[bool, Query(description="add the slice in grey, which a browser can show")]
@@ -29,7 +32,10 @@ ScaledQuery = Annotated[
 RejectQuery = Annotated[
     bool, Query(description="refuse an image unlike those that the model learned from, as a photo, with 422")
 ]
-_ROUTES = {"classification": "/v1/classify", "segmentation": "/v1/segment"}
+ChannelsQuery = Annotated[
+    str | None,
+    Query(description="of one file with all channels: what they are, in their order, with commas; none: as the model"),
+]
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": {problems.MEDIA_TYPE: {}}}
     for status, text in {
@@ -41,38 +47,23 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         503: "busy or not ready, see Retry-After",
     }.items()
 }
+_FILE = {"type": "string", "format": "binary"}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "PNG, JPEG, TIFF (a page for each channel), BMP, WebP or .npy (channels, height, width)",
+        "description": f"{READ}: TIFF with a page for each channel, .npy as (channels, height, width). A volume: "
+        f"{READ_AS_VOLUME}; or a part of a form for each sequence, named for it.",
         "content": {
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "application/octet-stream": {"schema": _FILE},
             "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
+                "schema": {"type": "object", "properties": {"file": _FILE}, "additionalProperties": _FILE}
             },
         },
     }
 }
 
 
-class Served(Protocol):
-    """A model that answers, wherever it runs."""
-
-    @property
-    def info(self) -> schemas.ModelInfo: ...
-
-    async def answer(self, upload: Upload, wish: Wish) -> Reply | Problem:
-        """Raises ProblemError 503 where it is busy or away."""
-
-    async def is_ready(self) -> bool:
-        """Whether it would answer now."""
-
-
-def create_api(models: Sequence[Served], max_body_bytes: int) -> FastAPI:
+def create_api(models: Sequence[Served], max_body_bytes: int, volumes: VolumeArgs | None = None) -> FastAPI:
     """The whole API; the first model of a task is the one that is asked by default."""
     # FastAPI's own pages load scripts from a network of others; ours is in web_page.py.
     api = FastAPI(title="glioray", version=glioray.__version__, description=NOT_A_DEVICE, docs_url=None, redoc_url=None)
@@ -80,7 +71,10 @@ def create_api(models: Sequence[Served], max_body_bytes: int) -> FastAPI:
     description.install(api)
     web_page.install(api)
     _add_pages(api, models)
-    _add_questions(api, models, max_body_bytes)
+    jobs = Jobs(volumes or VolumeArgs())
+    _add_classify(api, models, max_body_bytes)
+    _add_segment(api, models, jobs, max_body_bytes)
+    api.include_router(volume_api.jobs_router(jobs))
     return api
 
 
@@ -104,7 +98,7 @@ def _add_pages(api: FastAPI, models: Sequence[Served]) -> None:
         return schemas.Models(models=tuple(model.info for model in models))
 
 
-def _add_questions(api: FastAPI, models: Sequence[Served], max_body_bytes: int) -> None:
+def _add_classify(api: FastAPI, models: Sequence[Served], max_body_bytes: int) -> None:
     @api.post("/v1/classify", responses=_PROBLEMS, openapi_extra=_BODY, response_model_exclude_none=True)
     async def classify(
         request: Request,
@@ -114,11 +108,12 @@ def _add_questions(api: FastAPI, models: Sequence[Served], max_body_bytes: int) 
     ) -> schemas.ClassifyAnswer:
         """Which tumor one image shows."""
         started_at = time.perf_counter()
-        chosen = _choose(models, model, "classification")
-        reply = await _ask(chosen, request, max_body_bytes, Wish(picture=picture))
+        chosen = choose(request, models, model, "classification")
+        upload = (await read_sent(request, max_body_bytes)).slice_file()
+        reply = await _ask(chosen, request, upload, Wish(picture=picture))
         assert isinstance(reply.answer, Classified)
         if reject_out_of_domain:
-            _require_known(chosen.info, reply)
+            require_known(chosen.info, reply.answer.in_domain)
         return schemas.ClassifyAnswer(
             label=reply.answer.label,
             confidence=reply.answer.confidence,
@@ -126,10 +121,12 @@ def _add_questions(api: FastAPI, models: Sequence[Served], max_body_bytes: int) 
             **_about(chosen.info, reply, started_at),
         )
 
+
+def _add_segment(api: FastAPI, models: Sequence[Served], jobs: Jobs, max_body_bytes: int) -> None:
     @api.post(
         "/v1/segment",
-        responses={200: {"content": {"image/png": {}}}, **_PROBLEMS},
-        response_model=schemas.SegmentAnswer,
+        responses={200: {"content": volume_api.CONTENT}, 202: {"model": JobStatus}, **_PROBLEMS},
+        response_model=schemas.SegmentAnswer | VolumeAnswer,
         openapi_extra=_BODY,
         response_model_exclude_none=True,
     )
@@ -139,70 +136,54 @@ def _add_questions(api: FastAPI, models: Sequence[Served], max_body_bytes: int) 
         picture: PictureQuery = False,
         scaled: ScaledQuery = False,
         reject_out_of_domain: RejectQuery = False,
+        channels: ChannelsQuery = None,
+        slice_index: volume_api.SliceQuery = None,
     ) -> schemas.SegmentAnswer | Response:
-        """Where a tumor is in one slice; `Accept: image/png` gives it drawn over the slice."""
+        """Where a tumor is, in one slice or in a volume.
+
+        `Accept: image/png` gives it drawn over a slice, `application/gzip` the mask of a volume as NIfTI in the grid
+        that was sent. With `Prefer: respond-async` a volume becomes a job, whose address is in `Location`.
+        """
         started_at = time.perf_counter()
-        chosen = _choose(models, model, "segmentation")
+        chosen = choose(request, models, model, "segmentation")
+        sent = await volume_api.receive(request, jobs, max_body_bytes, channels)
+        if sent.is_volume:
+            _refuse_scaled(scaled)
+            job = jobs.start(chosen.info, sent.num_bytes, lambda: volume_api.steps(chosen, sent, reject_out_of_domain))
+            if volume_api.is_job_wished(request):
+                return volume_api.accepted(job, jobs)
+            return await volume_api.answer_now(job, jobs, request, slice_index)
         is_overlay = "image/png" in request.headers.get("accept", "")
-        reply = await _ask(chosen, request, max_body_bytes, Wish(picture, is_overlay, scaled))
+        reply = await _ask(chosen, request, sent.slice_file(), Wish(picture, is_overlay, scaled))
         assert isinstance(reply.answer, Labeled)
         if reject_out_of_domain:
-            _require_known(chosen.info, reply)
+            require_known(chosen.info, reply.answer.in_domain)
         if reply.overlay is not None:
             return Response(reply.overlay, media_type="image/png")
         scale = "the sender" if scaled else "this slice alone"
         return _segment_answer(chosen.info, reply, reply.answer, scale, started_at)
 
 
-async def _ask(model: Served, request: Request, max_body_bytes: int, wish: Wish) -> Reply:
-    visit = visit_of(request.scope)
-    if visit is not None:
-        visit.model, visit.version = model.info.name, model.info.version
-    upload = await read_upload(request, max_body_bytes)
+def _refuse_scaled(scaled: bool) -> None:
+    if scaled:
+        detail = "scaled=true is for a slice: a volume is put on its own scale. Leave it out."
+        raise ProblemError(422, "The request has a wrong value", detail)
+
+
+async def _ask(model: Served, request: Request, upload: Upload, wish: Wish) -> Reply:
     reply = await model.answer(upload, wish)
     if isinstance(reply, Problem):
         raise ProblemError(reply.status, reply.title, reply.detail, reply.retry_after_s)
+    visit = visit_of(request.scope)
     if visit is not None:
         visit.found, visit.in_domain = _found(reply), reply.answer.in_domain
     return reply
-
-
-def _require_known(info: schemas.ModelInfo, reply: Reply) -> None:
-    """Refuses an image that the model cannot say anything of, where that was asked for."""
-    if reply.answer.in_domain is None:
-        detail = f"{info.reference} does not know which images it knows: evaluate its run and publish it anew."
-        raise ProblemError(422, "The model cannot tell whether it knows the image", detail)
-    if not reply.answer.in_domain:
-        detail = f"It is unlike the {', '.join(info.channels)} images that {info.reference} learned from."
-        raise ProblemError(422, "Not an image that the model knows", detail)
 
 
 def _found(reply: Reply) -> tuple[str, ...]:
     if isinstance(reply.answer, Classified):
         return (reply.answer.label,)
     return tuple(name for name, pixels in reply.answer.pixels.items() if pixels)
-
-
-def _choose(models: Sequence[Served], reference: str | None, task: TaskName) -> Served:
-    """The first model that fits, refused with the nearest one where none does."""
-    fitting = [model for model in models if model.info.task == task]
-    for model in fitting:
-        if reference is None or reference in _references(model.info):
-            return model
-    names = [model.info.name for model in fitting]
-    if reference is None:
-        raise ProblemError(404, "There is no such model", f"No model for {task} is served.")
-    for model in models:
-        if reference in _references(model.info):
-            detail = f"{reference!r} is for {model.info.task}: POST to {_ROUTES[model.info.task]}."
-            raise ProblemError(404, "The model answers another question", detail)
-    detail = f"No model for {task} is called {reference!r}{did_you_mean(reference, names)}"
-    raise ProblemError(404, "There is no such model", detail)
-
-
-def _references(info: schemas.ModelInfo) -> set[str]:
-    tags = [str(info.version), *info.aliases]
-    return {info.name, *(f"{info.name}@{tag}" for tag in tags)}
 
 
 def _segment_answer(

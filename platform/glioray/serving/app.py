@@ -8,7 +8,8 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ from glioray.serving.problems import Problem, ProblemError
 from glioray.serving.ray_metrics import RayMetrics
 from glioray.serving.schemas import ModelInfo
 from glioray.serving.settings import ServeArgs
-from glioray.serving.upload import Upload
+from glioray.serving.upload import Sent, Upload
+from glioray.serving.volumes import Step, segment_volume
 
 APP_NAME = "glioray"
 READY_TIMEOUT_S = 2.0
@@ -48,6 +50,7 @@ class Model:
 
     def __init__(self, registry: str, reference: str, args: ServeArgs) -> None:
         torch.set_num_threads(args.threads)
+        self.args = args
         _, bundle = Store(registry).load(reference)
         self.predictor = Predictor.load(bundle, precision=args.precision)
         self.answer.set_max_batch_size(args.max_batch_size)
@@ -70,6 +73,11 @@ class Model:
         self.metrics.add(metrics.of_batch(self.reference, len(uploads)))
         return answer_all(self.predictor, uploads, wishes)
 
+    async def segment_volume(self, sent: Sent) -> AsyncGenerator[Step, None]:
+        """Step by step; between two batches of its slices those of others are answered."""
+        async for step in segment_volume(self.predictor, sent, self.args.volumes.limits, self.args.max_batch_size):
+            yield step
+
 
 class RemoteModel:
     """A model's deployment as the API sees it; what Ray raises becomes a problem."""
@@ -81,17 +89,21 @@ class RemoteModel:
 
     async def answer(self, upload: Upload, wish: Wish) -> Reply | Problem:
         """Raises ProblemError 503 where the queue is full, no replica lives, or none answers in time."""
-        try:
+        with self._problems():
             answer: Reply | Problem = await _within(
                 self.args.request_timeout_s, self.handle.answer.remote(upload, wish)
             )
-        except BackPressureError:
-            raise self._away("is busy", f"{self.args.max_queued_requests} requests wait for it") from None
-        except TimeoutError:
-            raise self._away("does not answer", f"no answer in {self.args.request_timeout_s:g} s") from None
-        except RayActorError:
-            raise self._away("is restarting", "its process ended") from None
         return answer
+
+    async def segment_volume(self, sent: Sent) -> AsyncGenerator[Step, None]:
+        """Raises as `answer`; the replica stops as soon as this is closed."""
+        steps = self.handle.options(stream=True).segment_volume.remote(sent)
+        with self._problems():
+            try:
+                async for step in steps:
+                    yield step
+            finally:
+                steps.cancel()
 
     async def is_ready(self) -> bool:
         """A full queue is ready: it answers, only later."""
@@ -101,6 +113,18 @@ class RemoteModel:
             return True
         except (TimeoutError, RayActorError):
             return False
+
+    @contextmanager
+    def _problems(self) -> Iterator[None]:
+        """What Ray raises as a problem."""
+        try:
+            yield
+        except BackPressureError:
+            raise self._away("is busy", f"{self.args.max_queued_requests} requests wait for it") from None
+        except TimeoutError:
+            raise self._away("does not answer", f"no answer in {self.args.request_timeout_s:g} s") from None
+        except RayActorError:
+            raise self._away("is restarting", "its process ended") from None
 
     def _away(self, title: str, cause: str) -> ProblemError:
         wait_s = self.args.retry_after_s
@@ -135,7 +159,7 @@ class Ingress:
             metrics=RayMetrics(),
             log=open_log(self.args.access_log),
         )
-        return Guard(create_api(self.models, self.args.max_body_bytes), rules)
+        return Guard(create_api(self.models, self.args.max_body_bytes, self.args.volumes), rules)
 
 
 def build(args: ServeArgs) -> Application:

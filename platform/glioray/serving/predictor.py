@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from glioray.data.image_file import NPY_MAGIC, decode_image, decode_slice
+from glioray.data.dicom.single import is_dicom_content, read_slice
+from glioray.data.image_file import NPY_MAGIC, decode_image, decode_slice, stretched
 from glioray.data.preprocessing import Frame, Preprocessing, normalize, prepare_volume, restore_mask
 from glioray.errors import ModelError
 from glioray.models._fold import folded
@@ -96,7 +97,11 @@ class Predictor:
 
         Raises:
             UnreadableError: no picture of a known format, or a damaged one.
+            DataError: DICOM that is no MR image.
         """
+        if is_dicom_content(content):
+            values = read_slice(content, name)
+            return stretched(values) if self.config.preprocessing.intensity == "as_is" else values
         if self.config.signature.in_channels == 1 and not content.startswith(NPY_MAGIC):
             return decode_image(content, name)
         return decode_slice(content, name)
@@ -113,9 +118,13 @@ class Predictor:
             ModelError: the number of channels is not the model's, or the pixels have another scale.
             DataError: the pixels cannot be prepared.
         """
-        self._require_channels(raw)
-        prepared = prepare_volume(raw[None], self._preprocessing(raw.dtype, is_scaled))
-        return PreparedSlice(prepared.image[0], prepared.frame)
+        return self.prepare_slices(raw[None], is_scaled)[0]
+
+    def prepare_slices(self, volume: NDArray[Any], is_scaled: bool = False) -> list[PreparedSlice]:
+        """All slices (N,C,H,W) of one volume, on the one scale of the volume; raises as `prepare`."""
+        self._require_channels(volume)
+        prepared = prepare_volume(volume, self._preprocessing(volume.dtype, is_scaled))
+        return [PreparedSlice(image, prepared.frame) for image in prepared.image]
 
     @torch.inference_mode()
     def predict(self, images: Tensor) -> Tensor:
@@ -204,10 +213,10 @@ class Predictor:
                 f"{tuple(images.shape[1:])}: prepare them with the settings of the model's own data"
             )
 
-    def _require_channels(self, raw: NDArray[Any]) -> None:
+    def _require_channels(self, volume: NDArray[Any]) -> None:
         channels = self.config.contents.channels
-        if raw.ndim != 3 or raw.shape[0] != len(channels):
-            found = f"{raw.shape[0]} channels" if raw.ndim == 3 else f"shape {raw.shape}"
+        if volume.ndim != 4 or volume.shape[1] != len(channels):
+            found = f"{volume.shape[1]} channels" if volume.ndim == 4 else f"shape {volume.shape[1:]}"
             raise ModelError(
                 f"the model takes {len(channels)} channels ({', '.join(channels)}), the image has {found}: "
                 "send them as one TIFF with a page for each, or as .npy (channels, height, width)"

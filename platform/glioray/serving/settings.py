@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from glioray.errors import ServingError, did_you_mean
+from glioray.serving.volume_settings import VolumeArgs
 
 IMPORT_PATH = "glioray.serving.app:build"
 _ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:-]+")
@@ -53,6 +54,7 @@ class ServeArgs(BaseModel):
     access_log: str | None = Field(
         None, min_length=1, description="file for a line of JSON a request, besides the error stream of the replica"
     )
+    volumes: VolumeArgs = Field(VolumeArgs(), description="how large volumes may be, and how many are kept")
 
     @property
     def max_body_bytes(self) -> int:

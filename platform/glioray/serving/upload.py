@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from fastapi import Request
-from starlette.datastructures import UploadFile
-from starlette.types import Message
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 
-from glioray.data.image_file import NPY_MAGIC, what_it_seems
+from glioray.data.image_file import what_it_seems
+from glioray.serving.kinds import READ, READ_AS_VOLUME, is_volume, kind_of
 from glioray.serving.problems import ProblemError
 
-BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*", b"BM", NPY_MAGIC)
 UNNAMED = "the upload"
+FILE = "file"
+MOST_PARTS, MOST_FIELDS = 16, 8
 
 
 @dataclass(frozen=True)
@@ -23,26 +26,81 @@ class Upload:
     name: str
 
 
-async def read_upload(request: Request, max_bytes: int) -> Upload:
-    """The image of a request: the body itself, or the part `file` of a multipart form.
+@dataclass(frozen=True)
+class Sent:
+    """What came with a request: one file under `file`, or a file for each part of a form, named for its sequence.
+
+    `order` says what the channels of one file are, in their order; empty: they are in the model's.
+    """
+
+    parts: dict[str, Upload]
+    order: tuple[str, ...] = ()
+
+    @property
+    def is_one_file(self) -> bool:
+        """Whether it is a bare body, or a form with the part `file`."""
+        return set(self.parts) == {FILE}
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether it is a volume and not a slice; raises as `kinds.is_volume`."""
+        return not self.is_one_file or is_volume(self.parts[FILE].content, self.parts[FILE].name)
+
+    @property
+    def num_bytes(self) -> int:
+        """Of all files."""
+        return sum(len(upload.content) for upload in self.parts.values())
+
+    def slice_file(self) -> Upload:
+        """The one file, which holds a slice.
+
+        Raises:
+            ProblemError: 422, it is a volume.
+        """
+        if self.is_volume:
+            raise ProblemError(
+                422,
+                "A volume was sent where a slice was wanted",
+                f"{', '.join(upload.name for upload in self.parts.values())}: this is answered for one slice. Send it "
+                f"as {READ}; a volume goes to /v1/segment.",
+            )
+        return self.parts[FILE]
+
+
+async def read_sent(request: Request, max_bytes: int, order: str | None = None) -> Sent:
+    """The files of a request: the body itself, or the parts of a multipart form.
 
     The format is told by the bytes; the request's content type only says whether it is a form.
 
+    Args:
+        request: its body is read here.
+        max_bytes: of the body.
+        order: names of the channels of one file, with commas.
+
     Raises:
-        ProblemError: 413 too large, 400 empty or no part `file`, 415 no format that we read.
+        ProblemError: 413 too large, 400 empty or without files, 415 no format that we read.
     """
     body = await _read_body(request, max_bytes)
     is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
-    upload = await _file_of_form(request, body) if is_form else Upload(body, UNNAMED)
-    if not upload.content:
-        raise ProblemError(400, "There is no image", "The body is empty: send the bytes of an image file.")
-    if not _is_known(upload.content):
-        raise ProblemError(
-            415,
-            "The format is not known",
-            f"{upload.name}: {what_it_seems(upload.content)}; send PNG, JPEG, TIFF, BMP, WebP or .npy.",
-        )
-    return upload
+    parts = await _files_of_form(request, body) if is_form else {FILE: Upload(body, UNNAMED)}
+    for upload in parts.values():
+        if not upload.content:
+            raise ProblemError(400, "There is no image", f"{upload.name} is empty: send the bytes of an image file.")
+        kind = kind_of(upload.content)
+        if kind != "nifti" and FILE not in parts:
+            raise ProblemError(
+                400,
+                "There is no image",
+                f"{upload.name} is no NIfTI volume, and the form has no part 'file'. Send one part with an image, "
+                f"curl -F file=@image.png, or a NIfTI for each sequence, curl -F flair=@flair.nii.gz -F t1=@t1.nii.gz",
+            )
+        if kind is None:
+            raise ProblemError(
+                415,
+                "The format is not known",
+                f"{upload.name}: {what_it_seems(upload.content)}; send {READ}, or for a volume {READ_AS_VOLUME}.",
+            )
+    return Sent(parts, tuple(word.strip() for word in (order or "").split(",") if word.strip()))
 
 
 async def _read_body(request: Request, max_bytes: int) -> bytes:
@@ -58,21 +116,37 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
     return bytes(body)
 
 
-async def _file_of_form(request: Request, body: bytes) -> Upload:
-    """The part `file`, parsed from a body that is already in memory."""
+async def _files_of_form(request: Request, body: bytes) -> dict[str, Upload]:
+    """The parts that are files, by their names, parsed from a body that is already in memory."""
 
-    async def replay() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
+    async def replay() -> AsyncGenerator[bytes, None]:
+        yield body
 
-    async with Request(request.scope, replay).form(max_files=1, max_fields=8) as form:
-        part = form.get("file")
+    parser = MultiPartParser(request.headers, replay(), max_files=MOST_PARTS, max_fields=MOST_FIELDS)
+    parser.spool_max_size = len(body) + 1  # or parts of more than a megabyte would lie on the disk
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError) as error:
+        raise ProblemError(400, "The form cannot be read", f"{error}: curl -F file=@image.png") from None
+    return await _read_parts(form)
+
+
+async def _read_parts(form: FormData) -> dict[str, Upload]:
+    parts: dict[str, Upload] = {}
+    for name, part in form.multi_items():
         if not isinstance(part, UploadFile):
-            raise ProblemError(400, "There is no image", "The form has no part 'file': curl -F file=@image.png")
-        return Upload(await part.read(), repr(part.filename or UNNAMED))
-
-
-def _is_known(content: bytes) -> bool:
-    return content.startswith(BEGINNINGS) or (content[:4] == b"RIFF" and content[8:12] == b"WEBP")
+            continue
+        if name in parts:
+            raise ProblemError(400, "The form cannot be read", f"It has two parts {name!r}; send one file for each.")
+        parts[name] = Upload(await part.read(), repr(part.filename or UNNAMED))
+    if not parts or (FILE in parts and len(parts) > 1):
+        raise ProblemError(
+            400,
+            "There is no image",
+            f"The form has {'no file' if not parts else 'a part file and others'}: send one part 'file', or one for "
+            "each sequence.",
+        )
+    return parts
 
 
 def _too_large(max_bytes: int) -> ProblemError:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glioray.data.dicom.codestream import coded_size
+from glioray.data.dicom.codestream import coded_size, rle_exceeds
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,25 @@ def test_a_segment_with_false_markers_inside_is_jumped_over() -> None:
     comment = b"\xff\xfe" + struct.pack(">H", 12) + b"\xff\xc0" + bytes(8)
     frame = b"\xff\xc1\x00\x0b\x08" + struct.pack(">2H", 7, 9) + bytes(4)
     assert coded_size(b"\xff\xd8" + comment + frame) == (7, 9)
+
+
+def rle(*segments: bytes) -> bytes:
+    starts = [64 + sum(map(len, segments[:number])) for number in range(len(segments))]
+    return struct.pack("<16L", len(segments), *starts, *[0] * (15 - len(segments))) + b"".join(segments)
+
+
+def test_runs_are_counted_over_all_segments_to_the_byte() -> None:
+    literal = (bytes([127]) + bytes(128)) * 5_000  # 640,000 bytes as they are
+    run = bytes([129, 7]) * 5_000  # 128 of each
+    stream = rle(literal, literal, run)
+    assert not rle_exceeds(stream, 3 * 640_000)
+    assert rle_exceeds(stream, 3 * 640_000 - 1)
+
+
+def test_a_bomb_of_runs_is_not_counted_to_its_end() -> None:
+    assert rle_exceeds(rle(bytes([129, 0]) * 2_000_000), 1_000)
+
+
+def test_a_short_stream_of_runs_is_not_looked_through() -> None:
+    assert not rle_exceeds(b"", 0)
+    assert not rle_exceeds(rle(bytes([129, 0]) * 100), 0)

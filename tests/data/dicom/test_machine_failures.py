@@ -31,8 +31,9 @@ def test_a_header_on_a_bad_disk_is_not_called_damaged() -> None:
 def test_pixels_on_a_bad_disk_are_not_called_damaged(tmp_path, write_series) -> None:
     write_series()
     (series,) = find_series(tmp_path).series
-    series.files[2].unlink()
-    series.files[2].symlink_to(BAD_DISK)
+    third = tmp_path / series.names[2]
+    third.unlink()
+    third.symlink_to(BAD_DISK)
     with pytest.raises(OSError, match="Input/output error"):
         read_volume(series)
 

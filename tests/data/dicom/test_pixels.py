@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -76,6 +77,14 @@ def test_signed_pixels_of_twelve_bits_are_extended(tmp_path, write_series) -> No
 def test_run_length_coding_changes_nothing(tmp_path, write_series) -> None:
     pixels = write_series(change=lambda dataset, number: dataset.compress(RLELossless, generate_instance_uid=False))
     np.testing.assert_array_equal(values(tmp_path), pixels)
+
+
+def test_runs_that_become_more_than_the_picture_are_refused(tmp_path, write_series, tools) -> None:
+    bomb = struct.pack("<16L", 2, 64, 66, *[0] * 13) + bytes([129, 0]) * 600_000
+
+    write_series(change=lambda dataset, number: tools.compress(dataset, RLELossless, bomb))
+    with pytest.raises(UnreadableError, match="its runs are more than 12 x 10 px"):
+        values(tmp_path)
 
 
 def test_jpeg_2000_changes_nothing(tmp_path, write_series, tools) -> None:

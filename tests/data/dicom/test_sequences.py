@@ -7,7 +7,7 @@ from glioray.data.dicom.series import Series
 
 
 def series_of(description="", protocol="", folder="", stack="", modality="MR"):
-    return Series("1", "P", "", modality, description, protocol, folder, stack, (), (), ("a",), (), None, None)
+    return Series("1", "P", "", modality, description, protocol, folder, stack, (), ("a",), (), None, None)
 
 
 def name_of(**texts):

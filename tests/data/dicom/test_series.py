@@ -43,13 +43,13 @@ def test_only_a_folder_of_one_series_speaks_for_it(tmp_path, write_series) -> No
     found = find_series(tmp_path).series
     assert [series.folder for series in found] == ["mine", "", ""]
     # The same when only the files of a case are given, as a worker reads them.
-    assert find_series(tmp_path, found[1].files).series[0].folder == ""
+    assert find_series(tmp_path, [tmp_path / name for name in found[1].names]).series[0].folder == ""
 
 
 def test_a_missing_slice_is_named_unless_it_is_allowed(tmp_path, write_series) -> None:
     pixels = write_series()
     series = only_series(tmp_path)
-    series.frames[3].path.unlink()
+    series.frames[3].file.unlink()
     problem = only_series(tmp_path).problem
     assert "1 missing slice" in problem
     assert series.frames[2].name in problem
@@ -61,7 +61,7 @@ def test_a_missing_slice_is_named_unless_it_is_allowed(tmp_path, write_series) -
 
 def test_a_copied_file_is_read_once(tmp_path, write_series) -> None:
     pixels = write_series()
-    shutil.copy(only_series(tmp_path).files[0], tmp_path / "scan" / "again")
+    shutil.copy(tmp_path / only_series(tmp_path).names[0], tmp_path / "scan" / "again")
     survey = find_series(tmp_path)
     np.testing.assert_array_equal(read_volume(survey.series[0]).values, pixels)
     assert survey.copies == [("scan/again", survey.series[0].names[0])]

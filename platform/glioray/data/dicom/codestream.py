@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 
 JPEG_START, JPEG_2000_START, JP2_BOX = b"\xff\xd8", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP"
 # Start of frame: baseline to arithmetic, without the tables (C4, C8, CC) between them; F7 is JPEG-LS.
 FRAME_MARKERS = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
+RLE_HEADER = struct.Struct("<16L")  # how many segments, and where each begins
+HARMLESS_RLE_BYTES = 2**20  # unpacked it is at most 64 times as much
 ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
@@ -24,6 +27,24 @@ def coded_size(stream: bytes) -> tuple[int, int] | None:
         return _jpeg_size(stream) if stream.startswith(JPEG_START) else None
     except (struct.error, ValueError):
         return None
+
+
+def rle_exceeds(stream: bytes, most_bytes: int) -> bool:
+    """Whether a run-length coded picture becomes more than this; its decoder would go on to the end.
+
+    A short stream is not looked through, since it cannot do harm.
+    """
+    if len(stream) <= HARMLESS_RLE_BYTES:
+        return False
+    count, *starts = RLE_HEADER.unpack_from(stream)
+    bounds = [*starts[:count], len(stream)]
+    unpacked = 0
+    for at, end in itertools.pairwise(bounds):
+        while at < min(end, len(stream)) and unpacked <= most_bytes:
+            code = stream[at]
+            unpacked += 257 - code if code > 128 else (code + 1) % 129
+            at += 2 if code > 128 else 1 + (code + 1) % 129
+    return unpacked > most_bytes
 
 
 def _jpeg_size(stream: bytes) -> tuple[int, int] | None:

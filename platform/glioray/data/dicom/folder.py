@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from glioray.data.machine_errors import raise_always, raise_if_of_machine
+from glioray.data.scan_file import ScanFile
 
 MAGIC_OFFSET, MAGIC = 128, b"DICM"
 FOREIGN_FOLDERS = ("__MACOSX",)
@@ -36,20 +37,20 @@ def dicom_files(root: Path) -> tuple[list[Path], dict[str, int]]:
     return sorted(found), {kind: count for kind, count in skipped.items() if count}
 
 
-def is_dicom(path: Path) -> bool:
+def is_dicom(file: ScanFile) -> bool:
     """Whether a file holds DICOM that can show an image: by content, and neither hidden nor a DICOMDIR."""
-    return _kind(path) is None
+    return _kind(file) is None
 
 
-def _kind(path: Path) -> str | None:
+def _kind(file: ScanFile) -> str | None:
     """What a file is if it is no DICOM image."""
-    if _is_hidden(path.name):
+    if _is_hidden(file.name):
         return "hidden"
-    if path.stem.upper() == "DICOMDIR":
+    if file.name.upper().split(".")[0] == "DICOMDIR":
         return "DICOMDIR"
     try:
-        with path.open("rb") as file:
-            head = file.read(MAGIC_OFFSET + len(MAGIC))
+        with file.open("rb") as opened:
+            head = opened.read(MAGIC_OFFSET + len(MAGIC))
     except OSError as error:
         raise_if_of_machine(error)  # it may be a slice
         return "not readable"

@@ -10,15 +10,15 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pydicom
-from pydicom.filereader import read_file_meta_info
+from pydicom.filereader import read_dataset, read_preamble
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from glioray.data.dicom.functional_groups import frame_items
 from glioray.data.machine_errors import raise_if_of_machine
+from glioray.data.scan_file import ScanFile
 from glioray.errors import UnreadableError
 
 Vector = tuple[float, ...]
@@ -88,7 +88,7 @@ class Frame:
     orientation is the direction of a row, then of a column; spacing_mm from row to row, then column to column.
     """
 
-    path: Path
+    file: ScanFile
     name: str
     index: int
     encoding: Encoding
@@ -110,7 +110,7 @@ class Frame:
 class FileHeader:
     """A file and its frames. `segments` are the numbers and labels of a segmentation object."""
 
-    path: Path
+    file: ScanFile
     name: str
     sop_uid: str
     series_uid: str
@@ -128,7 +128,7 @@ class FileHeader:
     frames: tuple[Frame, ...]
 
 
-def read_header(path: Path, name: str) -> FileHeader:
+def read_header(file: ScanFile, name: str) -> FileHeader:
     """The header of a DICOM file, called `name` in errors.
 
     Raises:
@@ -136,22 +136,32 @@ def read_header(path: Path, name: str) -> FileHeader:
         OSError: the machine failed, not the file.
     """
     try:
-        meta = read_file_meta_info(path)
-        if meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
-            # Its header cannot be read without inflating the whole file to an unknown size.
-            raise ValueError("it is deflated as a whole; convert it with `dcmconv +te`")
-        dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
-        return _header(dataset, path, name)
+        with file.open("rb") as opened:
+            if _transfer_syntax(opened) == DeflatedExplicitVRLittleEndian:
+                # Its header cannot be read without inflating the whole file to an unknown size.
+                raise ValueError("it is deflated as a whole; convert it with `dcmconv +te`")
+            opened.seek(0)
+            dataset = pydicom.dcmread(opened, stop_before_pixels=True, specific_tags=list(TAGS))
+        return _header(dataset, file, name)
     except DAMAGED as error:
         raise_if_of_machine(error)
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UnreadableError(f"{name}: not a readable DICOM file ({reason}).") from None
 
 
-def _header(dataset: Any, path: Path, name: str) -> FileHeader:
+def _transfer_syntax(opened: BinaryIO) -> str:
+    """From the first group of tags, which alone is written the same way in every file."""
+    read_preamble(opened, force=False)
+    group = read_dataset(
+        opened, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2
+    )
+    return str(group.TransferSyntaxUID)
+
+
+def _header(dataset: Any, file: ScanFile, name: str) -> FileHeader:
     encoding = _encoding(dataset)
     return FileHeader(
-        path=path,
+        file=file,
         name=name,
         sop_uid=_needed(dataset, "SOPInstanceUID"),
         series_uid=_needed(dataset, "SeriesInstanceUID"),
@@ -166,7 +176,7 @@ def _header(dataset: Any, path: Path, name: str) -> FileHeader:
         segmentation_type=_text(dataset, "SegmentationType").upper(),
         segments=tuple((int(item.SegmentNumber), _text(item, "SegmentLabel")) for item in _items(dataset)),
         encoding=encoding,
-        frames=tuple(_frames(dataset, encoding, path, name)),
+        frames=tuple(_frames(dataset, encoding, file, name)),
     )
 
 
@@ -188,13 +198,13 @@ def _encoding(dataset: Any) -> Encoding:
     )
 
 
-def _frames(dataset: Any, encoding: Encoding, path: Path, name: str) -> list[Frame]:
+def _frames(dataset: Any, encoding: Encoding, file: ScanFile, name: str) -> list[Frame]:
     """The frames of an image; none of a file that shows none."""
     if not encoding.rows:
         return []
     return [
         Frame(
-            path=path,
+            file=file,
             name=name,
             index=index,
             encoding=encoding,

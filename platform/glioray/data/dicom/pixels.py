@@ -13,7 +13,7 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels import iter_pixels
 from pydicom.uid import UID, RLELossless
 
-from glioray.data.dicom.codestream import coded_size
+from glioray.data.dicom.codestream import coded_size, rle_exceeds
 from glioray.data.dicom.headers import DAMAGED, Encoding, Frame
 from glioray.data.machine_errors import raise_if_of_machine
 from glioray.errors import UnreadableError
@@ -50,13 +50,14 @@ def _type(encoding: Encoding) -> np.dtype[Any]:
 
 def _stored(frames: Sequence[Frame]) -> Iterator[NDArray[Any]]:
     """(H, W) of each frame as stored; a file is opened once for frames that follow each other."""
-    for path, group in groupby(frames, key=lambda frame: frame.path):
+    for file, group in groupby(frames, key=lambda frame: frame.file):
         together = list(group)
         try:
             _refuse_larger_inside(together[0])
-            decoded = iter_pixels(path, indices=[frame.index for frame in together], raw=True)
-            for frame, pixels in zip(together, decoded, strict=True):
-                yield _as_stored(pixels, frame)
+            with file.open("rb") as opened:
+                decoded = iter_pixels(opened, indices=[frame.index for frame in together], raw=True)
+                for frame, pixels in zip(together, decoded, strict=True):
+                    yield _as_stored(pixels, frame)
         except DAMAGED as error:
             raise_if_of_machine(error)
             reason = " ".join(str(error).split()) or type(error).__name__
@@ -67,15 +68,26 @@ def _refuse_larger_inside(frame: Frame) -> None:
     """A compressed picture may claim another size than the header, and its decoder would allocate that."""
     encoding = frame.encoding
     syntax = UID(encoding.transfer_syntax)
-    if not syntax.is_encapsulated or syntax == RLELossless:
+    if not syntax.is_encapsulated:
         return
-    dataset = pydicom.dcmread(frame.path, specific_tags=["PixelData", "NumberOfFrames"])
+    with frame.file.open("rb") as opened:
+        dataset = pydicom.dcmread(opened, specific_tags=["PixelData", "NumberOfFrames"])
     for stream in generate_frames(dataset.PixelData, number_of_frames=encoding.num_frames):
+        if syntax == RLELossless:
+            if rle_exceeds(stream, _num_bytes(encoding)):
+                raise ValueError(f"its runs are more than {encoding.rows} x {encoding.columns} px")
+            continue
         size = coded_size(stream[: 1 << 16])
         if size is not None and size != (encoding.rows, encoding.columns):
             raise ValueError(
                 f"the header says {encoding.rows} x {encoding.columns} px, the picture {size[0]} x {size[1]}"
             )
+
+
+def _num_bytes(encoding: Encoding) -> int:
+    """Of one frame; a segment of runs may have one more, to be even."""
+    width = -(-encoding.bits_allocated // 8)
+    return (encoding.rows * encoding.columns + 1) * width
 
 
 def _as_stored(pixels: NDArray[Any], frame: Frame) -> NDArray[Any]:

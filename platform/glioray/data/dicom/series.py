@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from glioray.data.dicom.geometry import Grid, make_grid
 from glioray.data.dicom.headers import FileHeader, Frame, read_header
 from glioray.data.dicom.problems import series_problem
 from glioray.data.dicom.stacks import Stack, split_stacks
+from glioray.data.scan_file import ScanFile
 from glioray.errors import DataError, UnreadableError
 
 
@@ -21,7 +22,7 @@ from glioray.errors import DataError, UnreadableError
 class Series:
     """Slices that belong together, ordered along their normal; `problem` says why they are no volume.
 
-    `files` are all files of its SeriesInstanceUID, also those of another stack under it. `folder` is the name of the
+    `names` are all files of its SeriesInstanceUID, also those of another stack under it. `folder` is the name of the
     folder that holds this series and no other DICOM, else "". `stack` tells stacks of one UID apart.
     """
 
@@ -34,7 +35,6 @@ class Series:
     folder: str
     stack: str
     segments: tuple[tuple[int, str], ...]
-    files: tuple[Path, ...]
     names: tuple[str, ...]
     frames: tuple[Frame, ...]
     grid: Grid | None
@@ -44,7 +44,7 @@ class Series:
     def title(self) -> str:
         """How a person is told of it."""
         words = " ".join(word for word in (self.description or self.protocol or "no description", self.stack) if word)
-        return f"series {words!r} ({len(self.files)} files, {self.names[0]!r} and on)"
+        return f"series {words!r} ({len(self.names)} files, {self.names[0]!r} and on)"
 
     @property
     def is_segmentation(self) -> bool:
@@ -65,14 +65,39 @@ class Survey:
 def find_series(root: Path, files: Sequence[Path] | None = None, allow_gaps: bool = False) -> Survey:
     """Every series under a folder, or among the given files of it, in the order of their first file's name."""
     paths, skipped = dicom_files(root) if files is None else (sorted(set(files)), {})
+
+    def siblings(folder: PurePosixPath) -> Iterable[str]:
+        # The folder itself is asked: the answer must be the same when only a case's own files are given.
+        return [p.relative_to(root).as_posix() for p in (root / folder).iterdir() if p.is_file() and is_dicom(p)]
+
+    return _survey({path.relative_to(root).as_posix(): path for path in paths}, skipped, siblings, allow_gaps)
+
+
+def series_among(files: Mapping[str, ScanFile], allow_gaps: bool = False) -> Survey:
+    """Every series among files that are given by their names in a folder or an archive; as `find_series`."""
+    names = sorted(name for name, file in files.items() if is_dicom(file))
+    skipped = {"not DICOM": len(files) - len(names)} if len(files) > len(names) else {}
+
+    def siblings(folder: PurePosixPath) -> Iterable[str]:
+        return [name for name in names if PurePosixPath(name).parent == folder]
+
+    return _survey({name: files[name] for name in names}, skipped, siblings, allow_gaps)
+
+
+def _survey(
+    files: Mapping[str, ScanFile],
+    skipped: dict[str, int],
+    siblings: Callable[[PurePosixPath], Iterable[str]],
+    allow_gaps: bool,
+) -> Survey:
+    """`siblings` gives the DICOM files of a folder by their names."""
     headers, unreadable = [], []
-    for path in paths:
-        name = path.relative_to(root).as_posix()
+    for name, file in files.items():
         try:
-            headers.append(read_header(path, name))
+            headers.append(read_header(file, name))
         except UnreadableError as error:
             unreadable.append((name, str(error)))
-    folders = _folders_of_one(headers, root)
+    folders = _folders_of_one(headers, siblings)
     copies: list[tuple[str, str]] = []
     series = []
     for together in _by_uid(headers):
@@ -91,21 +116,18 @@ def _by_uid(headers: Iterable[FileHeader]) -> list[list[FileHeader]]:
     return list(groups.values())
 
 
-def _folders_of_one(headers: Sequence[FileHeader], root: Path) -> set[Path]:
-    """Folders whose DICOM files are all of one series, so that the folder's name may speak for it.
-
-    Judged by the folder itself: the answer must be the same when only a case's own files are given.
-    """
-    uids: dict[Path, set[str]] = {}
+def _folders_of_one(
+    headers: Sequence[FileHeader], siblings: Callable[[PurePosixPath], Iterable[str]]
+) -> set[PurePosixPath]:
+    """Folders whose DICOM files are all of one series, so that the folder's name may speak for it."""
+    uids: dict[PurePosixPath, set[str]] = {}
     for header in headers:
-        uids.setdefault(header.path.parent, set()).add(header.series_uid)
-    known = {header.path for header in headers}
+        uids.setdefault(PurePosixPath(header.name).parent, set()).add(header.series_uid)
+    known = {header.name for header in headers}
     return {
         folder
         for folder, found in uids.items()
-        if folder != root
-        and len(found) == 1
-        and all(p in known for p in folder.iterdir() if p.is_file() and is_dicom(p))
+        if folder.name and len(found) == 1 and known.issuperset(siblings(folder))
     }
 
 
@@ -116,7 +138,7 @@ def _distinct(headers: Sequence[FileHeader], copies: list[tuple[str, str]]) -> t
         earlier = first.setdefault(header.sop_uid, header)
         if earlier is header:
             continue
-        if _digest(earlier.path) != _digest(header.path):
+        if _digest(earlier.file) != _digest(header.file):
             return list(headers), (
                 f"{earlier.name!r} and {header.name!r} have one SOPInstanceUID and are not the same. Keep one of them"
             )
@@ -124,21 +146,22 @@ def _distinct(headers: Sequence[FileHeader], copies: list[tuple[str, str]]) -> t
     return list(first.values()), None
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(file: ScanFile) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _series(
     together: Sequence[FileHeader],
     distinct: Sequence[FileHeader],
     clash: str | None,
-    folders: set[Path],
+    folders: set[PurePosixPath],
     allow_gaps: bool,
 ) -> list[Series]:
     first = together[0]
     frames = tuple(frame for header in distinct for frame in header.frames)
     problem = series_problem(distinct) or clash
+    folder = PurePosixPath(first.name).parent
     whole = Series(
         study_uid=first.study_uid,
         patient_id=first.patient_id,
@@ -146,10 +169,9 @@ def _series(
         modality=first.modality,
         description=first.description,
         protocol=first.protocol,
-        folder=first.path.parent.name if first.path.parent in folders else "",
+        folder=folder.name if folder in folders else "",
         stack="",
         segments=first.segments,
-        files=tuple(header.path for header in together),
         names=tuple(header.name for header in together),
         frames=frames,
         grid=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from glioray.data.dicom.geometry import Grid, is_same_grid
 from glioray.data.dicom.masks import is_on_grid, refuse_segments
 from glioray.data.dicom.sequences import Sorted
-from glioray.data.dicom.series import Series
+from glioray.data.dicom.series import Series, Survey
 from glioray.data.dicom.volume import Volume, axial_grid, read_volume, resample
 from glioray.errors import DataError, UnreadableError
 
@@ -65,6 +66,18 @@ def plan_study(
     for series in channels:
         _refuse_apart(series, reference, grid, may_resample)
     return Plan(channels, reference, grid, mask)
+
+
+def refuse_unreadable(plan: Plan, survey: Survey) -> None:
+    """Refuses a plan where a damaged file in a folder of its series may be a slice of it.
+
+    Raises:
+        DataError: there is one.
+    """
+    folders = {PurePosixPath(name).parent for series in plan.series for name in series.names}
+    for name, reason in survey.unreadable:
+        if PurePosixPath(name).parent in folders:
+            raise DataError(f"a file among its slices is damaged: {reason} Replace it, or take it out")
 
 
 def read_channels(plan: Plan) -> tuple[NDArray[Any], tuple[str, ...]]:

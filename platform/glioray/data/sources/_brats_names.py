@@ -14,17 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from glioray.data.records import Case, Refused
+from glioray.data.sequence_names import SPELLINGS as SPELLINGS_OF_IMAGES
 from glioray.data.sources._brats import CHANNELS
 from glioray.data.sources._contract import RawScans
 
 MASK = "seg"
-SPELLINGS = {
-    "t1": ("t1", "t1n"),
-    "t1ce": ("t1ce", "t1c", "t1gd"),
-    "t2": ("t2", "t2w"),
-    "flair": ("flair", "t2f"),
-    MASK: ("seg", "segm"),
-}
+SPELLINGS = {**SPELLINGS_OF_IMAGES, MASK: ("seg", "segm")}
 SEQUENCES = {spelling: sequence for sequence, spellings in SPELLINGS.items() for spelling in spellings}
 NIFTI_NAME = re.compile(r"(?P<stem>.+)\.nii(\.gz)?", re.IGNORECASE)
 STEM = re.compile(rf"((?P<case>.+)[_-])?(?P<sequence>{'|'.join(SEQUENCES)})", re.IGNORECASE)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from glioray.data.archive import inside
 from glioray.data.records import Case, Found, Refused
+from glioray.data.sequence_names import SPELLINGS as SPELLINGS_OF_IMAGES
 from glioray.data.sources._brats import CHANNELS, LABELS, count_labels
 from glioray.data.sources._contract import RawScans
 from glioray.errors import UnreadableError
@@ -28,10 +29,7 @@ CITATION = (
     " from BraTS 2016 and 2017"
 )
 SPELLINGS = {
-    "t1": ("t1w", "t1"),
-    "t1ce": ("t1gd", "t1ce", "t1c"),
-    "t2": ("t2w", "t2"),
-    "flair": ("flair",),
+    **SPELLINGS_OF_IMAGES,
     "necrotic": ("non-enhancing tumor", "non-enhancing tumour", "necrotic"),
     "edema": ("edema", "oedema"),
     "enhancing": ("enhancing tumor", "enhancing tumour", "enhancing"),

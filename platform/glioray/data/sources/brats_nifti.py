@@ -74,7 +74,7 @@ def read(scans: RawScans[Options], case: Case) -> RawVolume:
     image = _empty(sequences[0], np.result_type(*(volume.dtype for volume in sequences)))
     for channel, volume in enumerate(sequences):
         image[:, channel] = volume.read()
-    is_since_2023 = MASK_SINCE_2023.fullmatch(mask.path.name) is not None
+    is_since_2023 = MASK_SINCE_2023.fullmatch(mask.file.name) is not None
     return _raw(scans, case, sequences[0], image, label_map(mask.read(), mask.name, not is_since_2023))
 
 

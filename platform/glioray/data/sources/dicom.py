@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, field_validator
@@ -19,7 +18,7 @@ from glioray.data.dicom.masks import read_label_map
 from glioray.data.dicom.patients import patients_of, study_folder, tell_patients_by_folder
 from glioray.data.dicom.sequences import CHANNELS, DEFAULT_MASK, DEFAULT_PATTERNS, Sorted, sort_series
 from glioray.data.dicom.series import Series, Survey, find_series
-from glioray.data.dicom.study import Plan, by_study, plan_study, read_channels
+from glioray.data.dicom.study import Plan, by_study, plan_study, read_channels, refuse_unreadable
 from glioray.data.dicom.volume import axial_grid
 from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Case, Contents, Found, RawVolume, Refused, TaskName
@@ -111,11 +110,11 @@ def find(scans: RawScans[Options]) -> Found:
     ):
         try:
             plan = _plan(by_sequence, names, scans.options)
-            _refuse_unreadable(plan, survey)
+            refuse_unreadable(plan, survey)
         except DataError as error:
             found.refused.append(Refused(source=where, reason=str(error)))
             continue
-        found.cases.append(_case(where, patient_id, plan))
+        found.cases.append(_case(scans, where, patient_id, plan))
         found.remarks.extend(_series_left_out(study, plan))
     return found
 
@@ -176,16 +175,8 @@ def _plan_again(scans: RawScans[Options], case: Case) -> Plan:
         raise UnreadableError(f"{scans.name(case.files[0])}: not as it was when it was found ({error}).") from None
 
 
-def _refuse_unreadable(plan: Plan, survey: Survey) -> None:
-    """A damaged file in a folder of the study may be a slice of it."""
-    folders = {PurePosixPath(name).parent for series in plan.series for name in series.names}
-    for name, reason in survey.unreadable:
-        if PurePosixPath(name).parent in folders:
-            raise DataError(f"a file among its slices is damaged: {reason} Replace it, or take it out")
-
-
-def _case(where: str, patient_id: str, plan: Plan) -> Case:
-    files = sorted({file for series in plan.series for file in series.files})
+def _case(scans: RawScans[Options], where: str, patient_id: str, plan: Plan) -> Case:
+    files = sorted({scans.root / name for series in plan.series for name in series.names})
     return Case(where, tuple(files), patient_id=patient_id)
 
 

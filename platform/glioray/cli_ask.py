@@ -1,0 +1,76 @@
+"""The verb ask. Registered by `glioray.cli`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glioray.cli_data import Json
+from glioray.errors import RequestError
+
+if TYPE_CHECKING:
+    from glioray.client import Answer, Client
+
+VOLUME_ENDINGS = (".nii", ".nii.gz", ".zip", ".npz")
+
+
+def ask(
+    url: Annotated[str, typer.Argument(help="of a running service, as http://127.0.0.1:8000")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="an image, or a volume; SEQUENCE=FILE for a file a sequence")
+    ],
+    model: Annotated[str | None, typer.Option(help="NAME, NAME@VERSION or NAME@ALIAS; default: the first")] = None,
+    channels: Annotated[str | None, typer.Option(help="what the channels of one volume are: flair,t1,t1ce,t2")] = None,
+    mask: Annotated[Path, typer.Option(help="where the mask of a volume is saved")] = Path("mask.nii.gz"),
+    key: Annotated[str | None, typer.Option(envvar="GLIORAY_API_KEY", help="where the service asks for one")] = None,
+    as_json: Json = False,
+) -> None:
+    """After 6. Asks a running service about an image, or about a volume, whose mask is saved."""
+    from glioray import terminal
+    from glioray.client import Client
+
+    sequences = _sequences(files)
+    with Client(url, key) as client, terminal.bars(as_json) as show:
+        if sequences or files[0].lower().endswith(VOLUME_ENDINGS):
+            sent = sequences or files[0]
+            found = client.segment_volume(sent, mask, model, channels, lambda done, total: show("slices", done, total))
+            facts = {name: _ml(value) for name, value in found.volumes_ml.items()}
+            facts = found.answer | {"mask": str(mask)} if as_json else facts | {"mask": terminal.relative(mask)}
+        else:
+            answer = _ask_image(client, files[0], model)
+            facts = answer if as_json else _image_facts(answer)
+    terminal.close(as_json, "Answered", facts)
+
+
+def _sequences(files: list[str]) -> dict[str, str]:
+    """The file of each sequence; empty for one file alone."""
+    if len(files) == 1 and ("=" not in files[0] or Path(files[0]).exists()):
+        return {}
+    named = [file.partition("=") for file in files]
+    if plain := [name for name, sign, _ in named if not sign]:
+        raise RequestError(f"{plain[0]!r}: of several files each is SEQUENCE=FILE, as flair=flair.nii.gz")
+    names = [name for name, _, _ in named]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise RequestError(f"sequence {min(twice)!r} is given {names.count(min(twice))} times; give one file for each")
+    return {name: file for name, _, file in named}
+
+
+def _ask_image(client: Client, file: str, model: str | None) -> Answer:
+    """By the task of the model that is named, else of the first one served."""
+    name = (model or "").partition("@")[0]
+    tasks = [served["task"] for served in client.models() if not name or served["name"] == name]
+    return client.segment(file, model) if tasks[:1] == ["segmentation"] else client.classify(file, model)
+
+
+def _image_facts(answer: Answer) -> dict[str, Any]:
+    model = {"model": f"{answer['model']}@{answer['version']}"}
+    if "probabilities" in answer:
+        shares = {name: f"{value:.1%}" for name, value in answer["probabilities"].items()}
+        return {"label": answer["label"], **shares, **model}
+    return {name: f"{area['area_share']:.1%} of the slice" for name, area in answer["labels"].items()} | model
+
+
+def _ml(value: float | None) -> str:
+    return "not known: the scan does not say how far its voxels are apart" if value is None else f"{value:.2f} ml"
