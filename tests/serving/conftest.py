@@ -118,6 +118,8 @@ def volume_segmenter(volume_bundle: ModelBundle) -> Predictor:
 class LocalModel:
     """A model of this process, as the API sees it; `hold` makes a volume wait after every batch."""
 
+    card: str = "# a card"
+
     def __init__(self, name: str, predictor: Predictor) -> None:
         self.info = ModelInfo.of(Published(name, 1, ("latest",)), predictor.config)
         self.predictor = predictor

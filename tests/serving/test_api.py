@@ -30,6 +30,7 @@ class LocalModel:
     info: ModelInfo
     predictor: Predictor
     state: str = "ready"
+    card: str = "# a card"
 
     async def answer(self, upload: Upload, wish: Wish) -> Reply | Problem:
         if self.state == "busy":
@@ -265,3 +266,12 @@ def test_a_model_that_does_not_know_what_it_knows_cannot_refuse(client, slice_of
 
     refused = client.post("/v1/classify?reject_out_of_domain=true", content=file_of(slice_of(1)))
     assert "publish it anew" in problem(refused, 422)["detail"]
+
+
+def test_a_model_has_a_card_under_each_of_its_names(client):
+    for name in ("regions", "regions@1", "regions@best"):
+        answer = client.get(f"/v1/models/{name}/card")
+        assert (answer.status_code, answer.text) == (200, "# a card")
+        assert answer.headers["content-type"].startswith("text/markdown")
+
+    assert "did you mean 'regions'" in problem(client.get("/v1/models/region/card"), 404)["detail"]

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from glioray.serving.api import create_api
+from glioray.serving.predictor import Predictor
 from glioray.serving.volume_settings import VolumeArgs
 
 ARGS = VolumeArgs(max_body_mb=2)
@@ -272,3 +273,19 @@ def test_the_api_describes_volumes_and_jobs(client):
     assert {"application/json", "application/gzip", "image/png"} <= set(answers["200"]["content"])
     assert "202" in answers
     assert set(paths["/v1/jobs/{job_id}"]) == {"get", "delete"}
+
+
+@pytest.mark.parametrize(("known", "expected"), [((True, False), True), ((True, False, False), False), ((None,), None)])
+def test_a_volume_is_known_where_half_of_its_slices_are(client, files, monkeypatch, known, expected):
+    monkeypatch.setattr(Predictor, "is_known", lambda self, images: [known[n % len(known)] for n in range(len(images))])
+
+    assert client.post("/v1/segment", files=files).json()["in_domain"] is expected
+
+
+def test_a_volume_of_another_kind_is_refused_where_that_is_asked_for_as_a_job_too(client, files, monkeypatch):
+    monkeypatch.setattr(Predictor, "is_known", lambda self, images: [False] * len(images))
+    address = "/v1/segment?reject_out_of_domain=true"
+
+    assert "unlike the t1, t1ce, t2, flair images" in problem(client.post(address, files=files), 422)["detail"]
+    job = client.post(address, files=files, headers=RESPOND_ASYNC).headers["Location"]
+    assert "Not an image that the model knows" in wait_for(client, job, "failed")["problem"]

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
+from fastapi.responses import PlainTextResponse
 
 import glioray
 from glioray.registry.card import NOT_A_DEVICE
 from glioray.serving import description, problems, schemas, volume_api, web_page
 from glioray.serving.answering import Labeled, Reply, Wish
-from glioray.serving.choosing import Served, choose, require_known
+from glioray.serving.choosing import Served, choose, find, no_model, require_known
 from glioray.serving.jobs import Jobs
 from glioray.serving.kinds import READ, READ_AS_VOLUME
 from glioray.serving.predictor import Classified
@@ -96,6 +97,14 @@ def _add_pages(api: FastAPI, models: Sequence[Served]) -> None:
     async def list_models() -> schemas.Models:
         """Each served model: what it answers, what it learned from, how good it is."""
         return schemas.Models(models=tuple(model.info for model in models))
+
+    @api.get("/v1/models/{reference}/card", response_class=PlainTextResponse, responses={404: _PROBLEMS[404]})
+    async def card(reference: str) -> Response:
+        """What a model is, what it learned from, how good it is and what it is not for, as Markdown."""
+        found = find(models, reference)
+        if found is None:
+            raise no_model(reference, [model.info.name for model in models])
+        return PlainTextResponse(found.card, media_type="text/markdown")
 
 
 def _add_classify(api: FastAPI, models: Sequence[Served], max_body_bytes: int) -> None:

@@ -28,7 +28,7 @@ from glioray.serving import metrics
 from glioray.serving.access_log import open_log
 from glioray.serving.answering import Reply, Wish, answer_all
 from glioray.serving.api import create_api
-from glioray.serving.catalog import find_models
+from glioray.serving.catalog import Catalog, find_models
 from glioray.serving.guard import Guard, Rules
 from glioray.serving.keys import KeyFile, KeyRing, find_keys
 from glioray.serving.predictor import Predictor
@@ -82,8 +82,9 @@ class Model:
 class RemoteModel:
     """A model's deployment as the API sees it; what Ray raises becomes a problem."""
 
-    def __init__(self, info: ModelInfo, handle: DeploymentHandle, args: ServeArgs) -> None:
+    def __init__(self, info: ModelInfo, card: str, handle: DeploymentHandle, args: ServeArgs) -> None:
         self.info = info
+        self.card = card
         self.handle = handle
         self.args = args
 
@@ -139,14 +140,17 @@ class Ingress:
 
     def __init__(
         self,
-        infos: Sequence[ModelInfo],
+        catalog: Catalog,
         handles: Sequence[DeploymentHandle],
         args: ServeArgs,
         keys: KeyRing | KeyFile | None,
     ) -> None:
         if isinstance(keys, KeyFile):
             keys.read()  # on this node and as it is now: what was read to build the application may be revoked
-        self.models = [RemoteModel(info, handle, args) for info, handle in zip(infos, handles, strict=True)]
+        self.models = [
+            RemoteModel(info, catalog.cards[info.reference], handle, args)
+            for info, handle in zip(catalog.models, handles, strict=True)
+        ]
         self.args = args
         self.keys = keys
 
@@ -183,7 +187,7 @@ def application(args: ServeArgs, keys: KeyRing | KeyFile | None) -> Application:
     ingress = Ingress.options(  # type: ignore[attr-defined]
         ray_actor_options={"num_cpus": 0}, max_ongoing_requests=2 * capacity
     )
-    return ingress.bind(catalog.models, handles, args, keys)
+    return ingress.bind(catalog, handles, args, keys)
 
 
 def deploy(args: ServeArgs, host: str, port: int, keys: KeyRing | KeyFile | None) -> None:

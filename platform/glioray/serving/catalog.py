@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glioray.errors import ServingError
+from glioray.registry.card import render_card
 from glioray.registry.store import Store
 from glioray.serving.schemas import ModelInfo
 from glioray.serving.settings import ServeArgs
@@ -17,6 +18,8 @@ class Catalog:
 
     registry: str
     models: tuple[ModelInfo, ...]
+    cards: dict[str, str]
+    """Markdown, by NAME@VERSION"""
 
 
 def find_models(args: ServeArgs) -> Catalog:
@@ -33,4 +36,5 @@ def find_models(args: ServeArgs) -> Catalog:
     found = [store.load(reference) for reference in args.models or store.names()]
     if not found:
         raise ServingError(f"registry {registry!r} holds no model; publish one: `glioray publish RUN NAME`")
-    return Catalog(registry, tuple(ModelInfo.of(published, bundle.config) for published, bundle in found))
+    cards = {str(published): render_card(bundle.config) for published, bundle in found}
+    return Catalog(registry, tuple(ModelInfo.of(published, bundle.config) for published, bundle in found), cards)

@@ -24,6 +24,9 @@ class Served(Protocol):
 
     @property
     def info(self) -> ModelInfo: ...
+    @property
+    def card(self) -> str:
+        """The model card, Markdown."""
 
     async def answer(self, upload: Upload, wish: Wish) -> Reply | Problem:
         """Raises ProblemError 503 where it is busy or away."""

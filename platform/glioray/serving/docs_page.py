@@ -112,7 +112,11 @@ def _parameter(parameter: Mapping[str, Any]) -> Field:
 
 
 def _fields(schema: Mapping[str, Any], description: Mapping[str, Any]) -> Iterator[Field]:
-    """Of an answer, and below each the fields of what it holds, as `mask.counts`."""
+    """Of an answer, or of any that it may be, and below each the fields of what it holds, as `mask.counts`."""
+    if "anyOf" in schema:
+        fields = {field.name: field for one in reversed(schema["anyOf"]) for field in _fields(one, description)}
+        yield from fields.values()
+        return
     found = description["components"]["schemas"].get(_reference(schema), schema)
     for name, field in found.get("properties", {}).items():
         yield Field(name, kind_of(field), field.get("description", ""))

@@ -51,7 +51,7 @@ class SegmentedVolume:
     """each slice in grey, PNG"""
     place: Place
     spacing_mm: tuple[float, float, float] | None
-    in_domain: bool | None
+    in_domain: bool | None = None
     """whether half of the slices that show something are like those of training, or more; none: not known"""
 
     @property
