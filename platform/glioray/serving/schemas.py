@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from glioray.data.records import TaskName
-from glioray.registry.bundle import BundleConfig, Score
+from glioray.registry.bundle import BundleConfig, Calibration, Score
 from glioray.registry.card import NOT_A_DEVICE
 from glioray.registry.store import Published
 from glioray.serving.drawing import colors_of
@@ -30,6 +30,7 @@ class ModelInfo(_Frozen):
     regions: dict[str, tuple[str, ...]] = Field({}, description="segmentation: labels that count together")
     colors: dict[str, str] = Field({}, description="segmentation: how each label is drawn")
     scores: tuple[Score, ...]
+    calibration: Calibration | None = Field(None, description="of a classifier: what made its confidence honest")
     data_fingerprint: str
     leak: str | None = Field(description="how many test images have a copy in training, of a published split")
     synthetic: bool = Field(description="learned from a phantom, not from patients")
@@ -57,6 +58,7 @@ class ModelInfo(_Frozen):
             regions=contents.regions,
             colors=colors_of(contents.labels),
             scores=config.scores,
+            calibration=config.calibration,
             data_fingerprint=config.data_fingerprint,
             leak=config.leak,
             synthetic=contents.synthetic,
