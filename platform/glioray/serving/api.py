@@ -161,7 +161,7 @@ def _add_segment(api: FastAPI, models: Sequence[Served], jobs: Jobs, max_body_by
             job = jobs.start(chosen.info, sent.num_bytes, lambda: volume_api.steps(chosen, sent, reject_out_of_domain))
             if volume_api.is_job_wished(request):
                 return volume_api.accepted(job, jobs)
-            return await volume_api.answer_now(job, jobs, request, slice_index)
+            return await volume_api.answer_now(job, jobs, request, slice_index, picture)
         is_overlay = "image/png" in request.headers.get("accept", "")
         reply = await _ask(chosen, request, sent.slice_file(), Wish(picture, is_overlay, scaled))
         assert isinstance(reply.answer, Labeled)

@@ -38,6 +38,7 @@ SliceQuery = Annotated[
     int | None,
     Query(alias="slice", ge=0, description="of a volume, for image/png; none takes the one with the most tumor"),
 ]
+PictureQuery = Annotated[bool, Query(description="add each slice in grey, which a browser can show")]
 
 
 async def receive(request: Request, jobs: Jobs, max_body_bytes: int, channels: str | None) -> Sent:
@@ -79,7 +80,7 @@ def accepted(job: Job, jobs: Jobs) -> Response:
     return JSONResponse(JobStatus.of(job, jobs.elapsed_s(job)).model_dump(mode="json"), 202, headers)
 
 
-async def answer_now(job: Job, jobs: Jobs, request: Request, slice_index: int | None) -> Response:
+async def answer_now(job: Job, jobs: Jobs, request: Request, slice_index: int | None, with_pictures: bool) -> Response:
     """Waits for a job and answers with its result; whoever hangs up ends the work.
 
     Raises:
@@ -92,7 +93,7 @@ async def answer_now(job: Job, jobs: Jobs, request: Request, slice_index: int | 
     if (visit := visit_of(request.scope)) is not None:
         visit.found = tuple(name for name, pixels in segmented.pixels.items() if any(pixels))
         visit.in_domain = segmented.in_domain
-    return await _rendered(job, jobs, segmented, request, slice_index)
+    return await _rendered(job, jobs, segmented, request, slice_index, with_pictures)
 
 
 def jobs_router(jobs: Jobs) -> APIRouter:
@@ -113,10 +114,12 @@ def jobs_router(jobs: Jobs) -> APIRouter:
             409: {"description": "not done yet", "content": {problems.MEDIA_TYPE: {}}},
         },
     )
-    async def result(job_id: str, request: Request, slice_index: SliceQuery = None) -> Response:
+    async def result(
+        job_id: str, request: Request, slice_index: SliceQuery = None, picture: PictureQuery = False
+    ) -> Response:
         """What a finished job came to, as `POST /v1/segment` answers; it can be fetched again in another form."""
         job = jobs.get(job_id)
-        return await _rendered(job, jobs, result_of(job), request, slice_index)
+        return await _rendered(job, jobs, result_of(job), request, slice_index, picture)
 
     @router.delete("/{job_id}", status_code=204)
     async def cancel(job_id: str) -> None:
@@ -127,7 +130,7 @@ def jobs_router(jobs: Jobs) -> APIRouter:
 
 
 async def _rendered(
-    job: Job, jobs: Jobs, segmented: SegmentedVolume, request: Request, slice_index: int | None
+    job: Job, jobs: Jobs, segmented: SegmentedVolume, request: Request, slice_index: int | None, with_pictures: bool
 ) -> Response:
     form = preferred(request.headers.get("accept", ""), FORMS)
     if form == PNG:
@@ -135,7 +138,7 @@ async def _rendered(
     if form in (GZIP, NIFTI):
         headers = {"Content-Disposition": 'attachment; filename="mask.nii.gz"'}
         return StreamingResponse(_mask_file(segmented), 200, headers, GZIP)
-    return StreamingResponse(answer_json(job.model, segmented, jobs.elapsed_s(job)), media_type=JSON)
+    return StreamingResponse(answer_json(job.model, segmented, jobs.elapsed_s(job), with_pictures), media_type=JSON)
 
 
 def _mask_file(segmented: SegmentedVolume) -> Iterator[bytes]:

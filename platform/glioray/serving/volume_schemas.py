@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from glioray.pages import data_uri
 from glioray.serving.drawing import runs
 from glioray.serving.jobs import Job, State
 from glioray.serving.schemas import ModelInfo
@@ -41,6 +42,7 @@ class SliceLabels(_Frozen):
     pixels: dict[str, int]
     values: list[int]
     counts: list[int]
+    picture: str | None = Field(None, description="with `picture=true`: the slice in grey, a PNG as data URI")
 
 
 class VolumeAnswer(_Frozen):
@@ -123,13 +125,15 @@ class JobStatus(_Frozen):
         )
 
 
-def answer_json(info: ModelInfo, segmented: SegmentedVolume, elapsed_s: float) -> Iterator[str]:
+def answer_json(info: ModelInfo, segmented: SegmentedVolume, elapsed_s: float, with_pictures: bool) -> Iterator[str]:
     """The JSON of a `VolumeAnswer` in pieces, a slice at a time: a noisy volume has millions of runs."""
     answer = VolumeAnswer.without_slices(info, segmented, elapsed_s)
     yield answer.model_dump_json(exclude={"slices"}).removesuffix("}") + ',"slices":['
     for number, mask in enumerate(segmented.mask):
         values, counts = runs(np.ascontiguousarray(mask))
         pixels = {name: by_slice[number] for name, by_slice in segmented.pixels.items()}
-        piece = SliceLabels(pixels=pixels, values=values, counts=counts).model_dump_json()
+        picture = data_uri(segmented.pictures[number]) if with_pictures else None
+        labels = SliceLabels(pixels=pixels, values=values, counts=counts, picture=picture)
+        piece = labels.model_dump_json(exclude_none=True)
         yield f",{piece}" if number else piece
     yield "]}"
