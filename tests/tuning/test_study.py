@@ -175,6 +175,21 @@ def test_a_database_that_does_not_answer_is_one_line_without_the_password(space_
 
 def test_importance_is_of_what_matters(space_of: SpaceOf, study_of: StudyOf) -> None:
     study = study_of(space_of(trials=16, sampler={"name": "random"}, scheduler=NONE))
-    assert study.importance() == {}
+    assert study.importance().shares == {}
     run_all(study)
-    assert next(iter(study.importance())) == "optimizer.learning_rate"
+    found = study.importance()
+    assert next(iter(found.shares)) == "optimizer.learning_rate"
+    assert (found.num_trials, found.epoch) == (16, None)
+
+
+def test_importance_is_over_all_that_can_be_compared_where_most_trials_are_stopped(
+    space_of: SpaceOf, study_of: StudyOf
+) -> None:
+    asha = {"name": "asha", "grace_epochs": 1, "reduction_factor": 2}
+    study = study_of(space_of(trials=20, sampler={"name": "random"}, scheduler=asha))
+    run_all(study)
+    found = study.importance()
+    assert (found.num_trials, found.epoch) == (20, 1)
+    assert len([trial for trial in study.ended if trial.state.name == "COMPLETE"]) < 20
+    assert next(iter(found.shares)) == "optimizer.learning_rate"
+    assert sum(found.shares.values()) == pytest.approx(1)

@@ -54,7 +54,7 @@ def pictures(result: SweepResult) -> list[tuple[str, str, bytes]]:
         found.append(("What was stopped, and when", _CURVES, figures.epoch_curves(result)))
     found.append(("All settings together", _PARALLEL, figures.parallel_coordinates(result)))
     if result.importance:
-        found.append(("Importance", _IMPORTANCE, figures.importance_bars(result)))
+        found.append(("Importance", _IMPORTANCE.format(result.importance_over), figures.importance_bars(result)))
     found.append(("Each setting alone", _SLICES, figures.slices(result)))
     return found
 
@@ -77,7 +77,7 @@ _FRONT = "No other trial is better than a joined one in one metric without being
 _CURVES = "Each line a trial; a cross is where the scheduler stopped it."
 _PARALLEL = "Each line a trial; the darker, the better. Where dark lines meet on an axis, the setting matters."
 _IMPORTANCE = (
-    "The share of each setting in the difference between the better and the other complete trials (PED-ANOVA, Watanabe "
-    "2023, arXiv 2304.10255). With few trials a rough guess."
+    "The share of each setting in the difference between the better and the other of {} (PED-ANOVA, Watanabe 2023, "
+    "arXiv 2304.10255). With few trials a rough guess."
 )
 _SLICES = "Complete trials dark, stopped ones pale. A setting that others depend on has only some of the trials."

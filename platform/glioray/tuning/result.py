@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from glioray.recipe import Recipe
 from glioray.registry.card import NOT_A_DEVICE, describe
@@ -14,7 +14,7 @@ from glioray.training.record import write_at_once
 from glioray.training.watching.flat import flat
 from glioray.tuning.confirm import Confirmed
 from glioray.tuning.plan import SweepPlan
-from glioray.tuning.study import COST, ENDED, Study
+from glioray.tuning.study import COST, ENDED, Importance, Study
 
 SWEEP, BEST = "sweep.json", "best.yaml"
 _STATES = {
@@ -66,6 +66,7 @@ class SweepResult(_Values):
     spent_s: float
     trials: tuple[TrialRow, ...]
     importance: dict[str, float]
+    importance_over: str = Field(description="which trials are compared for it")
     best: tuple[int, ...]
     changed: tuple[tuple[str, Any, Any], ...]
     confirmed: tuple[Confirmed, ...]
@@ -74,7 +75,7 @@ class SweepResult(_Values):
     def of(cls, plan: SweepPlan, study: Study, confirmed: tuple[Confirmed, ...] = ()) -> SweepResult:
         """As the study stands."""
         space, manifest = plan.space, plan.data.manifest
-        found = chosen(study)
+        found, importance = chosen(study), study.importance()
         return cls(
             name=plan.name,
             model=space.base.model.name,
@@ -94,7 +95,8 @@ class SweepResult(_Values):
             epochs=space.base.budget.epochs,
             spent_s=study.worked_s,
             trials=tuple(_row(study, trial) for trial in study.trials),
-            importance=study.importance(),
+            importance=importance.shares,
+            importance_over=_over(importance),
             best=tuple(trial.number for trial in _ranked(study)),
             changed=_changed(space.base, study.recipe(found)) if found else (),
             confirmed=confirmed,
@@ -201,3 +203,9 @@ def _row(study: Study, trial: FrozenTrial) -> TrialRow:
 def _changed(base: Recipe, found: Recipe) -> tuple[tuple[str, Any, Any], ...]:
     before, after = flat(base.values()), flat(found.values())
     return tuple((path, before.get(path), value) for path, value in after.items() if before.get(path) != value)
+
+
+def _over(importance: Importance) -> str:
+    if importance.epoch is None:
+        return f"{importance.num_trials} complete trials"
+    return f"{importance.num_trials} trials, by their score after epoch {importance.epoch}, before any was stopped"

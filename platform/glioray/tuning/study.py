@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import optuna
 from optuna.storages import RDBStorage
@@ -25,7 +26,18 @@ from glioray.tuning.space import SearchSpace
 SPACE, SPENT = "glioray_space", "glioray_spent_s"  # of the study
 ENDED, COST = "ended", "cost"  # of a trial: why, and what it cost
 COMPLETE, TIME_IS_UP = "complete", "the time budget was spent"
+LEAST_TRIALS = 4  # below which importance is none
 NOTE_EVERY_S = 10.0  # of the time spent: every note is a commit, which waits for the disk
+
+
+@dataclass(frozen=True)
+class Importance:
+    """The share of each setting in the difference between the better and the other trials."""
+
+    shares: dict[str, float]
+    num_trials: int
+    epoch: int | None
+    """after which they are compared; none: after their best"""
 
 
 class Study:
@@ -181,17 +193,32 @@ class Study:
         """The recipe of a trial."""
         return self.space.recipe(self.settings(trial))
 
-    def importance(self) -> dict[str, float]:
-        """The share of each setting in the spread of the first metric over complete trials; empty where too few."""
-        if len(self._with(TrialState.COMPLETE)) < 4:
-            return {}
-        evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-        target = None if len(self.space.search.metric) == 1 else _first_value
+    def importance(self) -> Importance:
+        """What each setting matters for the first metric; without shares where there are too few trials."""
+        trials, epoch = self._compared()
+        found = Importance({}, len(trials), epoch)
+        if len(trials) < LEAST_TRIALS:
+            return found
         try:
             with _quiet():
-                return dict(optuna.importance.get_param_importances(self._study, evaluator=evaluator, target=target))
+                study = optuna.create_study(direction=self._study.directions[0])
+                study.add_trials(trials)
+                evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+                return replace(found, shares=dict(optuna.importance.get_param_importances(study, evaluator=evaluator)))
         except (ValueError, RuntimeError):  # all trials alike, or no setting that all of them have
-            return {}
+            return found
+
+    def _compared(self) -> tuple[list[FrozenTrial], int | None]:
+        """Complete trials; where some were stopped all that reached the first epoch that may end one, as of then.
+
+        Few trials are complete where most are stopped, and those few are alike: they say little of the settings.
+        """
+        complete, stopped = self._with(TrialState.COMPLETE), self._with(TrialState.PRUNED)
+        epoch = self.space.search.scheduler.grace_epochs
+        reached = [trial for trial in (*complete, *stopped) if epoch in trial.intermediate_values]
+        if not stopped or len(reached) <= len(complete):
+            return [_as_complete(trial, trial.values[0]) for trial in complete], None
+        return [_as_complete(trial, trial.intermediate_values[epoch]) for trial in reached], epoch
 
     def _end(self, number: int, state: TrialState, ended: str, values: list[float] | None = None) -> None:
         trial = self._running.pop(number)
@@ -220,8 +247,8 @@ class Study:
             )
 
 
-def _first_value(trial: FrozenTrial) -> float:
-    return float(trial.values[0])
+def _as_complete(trial: FrozenTrial, value: float) -> FrozenTrial:
+    return optuna.trial.create_trial(params=trial.params, distributions=trial.distributions, value=value)
 
 
 @contextmanager
