@@ -18,6 +18,7 @@ from glioray.data.prepared import PreparedDataset
 from glioray.data.shards import iterate_batches
 from glioray.evaluation.pool import Pool
 from glioray.evaluation.side import SideRows
+from glioray.evaluation.tested import ignore
 from glioray.registry.bundle import Calibration, ModelBundle
 from glioray.serving.domain import Domain, look
 from glioray.serving.predictor import Predictor, tempered
@@ -60,7 +61,7 @@ def best_temperature(truth: Tensor, probabilities: Tensor) -> float:
 def _calibration(bundle: ModelBundle, dataset: PreparedDataset) -> Calibration:
     predictor = Predictor.load(bundle)
     rows = SideRows.read(dataset, "val")
-    predicted = [(batch["label"], found) for batch, found in rows.predicted(predictor, BATCH_SIZE, _quietly)]
+    predicted = [(batch["label"], found) for batch, found in rows.predicted(predictor, BATCH_SIZE, ignore)]
     truth, probabilities = (torch.cat(values) for values in zip(*predicted, strict=True))
     temperature = best_temperature(truth, probabilities)
     task, pool = Classification(bundle.config.contents.classes), Pool((rows,))
@@ -92,7 +93,3 @@ def _looks(dataset: PreparedDataset, side: str) -> tuple[Tensor, Tensor]:
         looks.append(look(batch["image"][shows]))
         groups.append(batch["group_index"][shows])
     return torch.cat(looks), torch.cat(groups)
-
-
-def _quietly(done: int, total: int) -> None:
-    del done, total

@@ -70,7 +70,7 @@ def answered(
     loss = Recipe.from_values(bundle.config.recipe, "bundle").loss
     # Of the data's contents: its regions are the ones to score.
     task = tasks.build(dataset.manifest.contents, loss, num_patients=1)
-    show = on_progress or _ignore
+    show = on_progress or ignore
     if isinstance(task, Classification):
         answers: Answers | Outlines = classification.answer(predictor, rows, batch_size, show)
     else:
@@ -97,5 +97,6 @@ def open_data(data: Path, config: BundleConfig) -> PreparedDataset:
     return PreparedDataset.open(data, fold)
 
 
-def _ignore(done: int, total: int) -> None:
+def ignore(done: int, total: int) -> None:
+    """Shows no progress."""
     del done, total

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import time
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 import glioray
+from glioray.pages import data_uri
 from glioray.registry.card import NOT_A_DEVICE
 from glioray.serving import description, problems, schemas, volume_api, web_page
 from glioray.serving.answering import Labeled, Reply, Wish
@@ -209,12 +209,11 @@ def _segment_answer(
 
 def _about(info: schemas.ModelInfo, reply: Reply, started_at: float) -> dict[str, Any]:
     """What every answer says of itself."""
-    picture = reply.picture and f"data:image/png;base64,{base64.b64encode(reply.picture).decode()}"
     return {
         "model": info.name,
         "version": info.version,
         "elapsed_ms": round((time.perf_counter() - started_at) * 1000, 2),
         "notice": info.notice,
         "in_domain": reply.answer.in_domain,
-        "picture": picture,
+        "picture": reply.picture and data_uri(reply.picture),
     }
