@@ -1,4 +1,4 @@
-"""The verb ask. Registered by `glioray.cli`."""
+"""The verbs of a running service: ask, rollout. Registered by `glioray.cli`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glioray.cli_data import Json
+from glioray.cli_models import Registry
 from glioray.errors import RequestError
 
 if TYPE_CHECKING:
@@ -42,6 +43,44 @@ def ask(
             answer = _ask_image(client, files[0], model)
             facts = answer if as_json else _image_facts(answer)
     terminal.close(as_json, "Answered", facts)
+
+
+def rollout(
+    name: Annotated[str, typer.Argument(help="of the model in the registry")],
+    to: Annotated[int | None, typer.Option(min=1, help="version; default: the latest")] = None,
+    canary: Annotated[
+        float | None, typer.Option(min=0, max=1, help="share of the requests that the version gets; default: all")
+    ] = None,
+    back: Annotated[
+        bool, typer.Option("--back", help="ends a canary; where there is none, the version before is served again")
+    ] = False,
+    registry: Registry = "registry",
+    url: Annotated[str | None, typer.Option(help="of a service, to wait until all its replicas have followed")] = None,
+    key: Annotated[str | None, typer.Option(envvar="GLIORAY_API_KEY", help="where the service asks for one")] = None,
+    as_json: Json = False,
+) -> None:
+    """After 6. Lets running services answer with another version of a model, replica by replica, losing no request."""
+    from glioray import terminal
+    from glioray.client import Client
+    from glioray.registry.rollout import change
+    from glioray.registry.store import Store
+
+    if back and (to is not None or canary is not None):
+        raise RequestError("--back leads to what was before: leave --to and --canary out")
+    now = change(Store(registry), name, to, canary, back)
+    versions = {now.version} if now.canary is None else {now.version, now.canary}
+    if url is not None:
+        with Client(url, key) as client, terminal.bars(as_json) as show:
+            client.wait_for_rollout(name, versions, lambda done, total: show("replicas", done, total))
+    tried = {} if now.canary is None else {"canary": f"{name}@{now.canary}, {now.share:.0%} of the requests"}
+    facts = {
+        "serves": f"{name}@{now.version}",
+        **tried,
+        **({} if now.before is None else {"before": f"{name}@{now.before}"}),
+        "followed": "services that follow this registry do so within seconds" if url is None else "all replicas",
+    }
+    facts = now.model_dump() if as_json else facts
+    terminal.close(as_json, "Rolled back" if back else "Rolled out", facts, f"glioray rollout {name} --back")
 
 
 def _sequences(files: list[str]) -> dict[str, str]:

@@ -78,6 +78,41 @@ class Client:
         found: list[Answer] = self._ask("GET", "/v1/models").json()["models"]
         return found
 
+    def wait_for_rollout(self, name: str, versions: set[int], on_progress: OnProgress, timeout_s: float = 300) -> None:
+        """Waits until every replica answers with these versions of a model, and with no other.
+
+        Args:
+            name: of the model.
+            versions: the one that is served, and the canary where there is one.
+            on_progress: called with the replicas that have followed, and all.
+            timeout_s: for all of them together.
+
+        Raises:
+            RequestError: a replica cannot follow, or not in time; it says which and why.
+        """
+        wanted = {f"{name}@{version}" for version in versions}
+        give_up_at = time.monotonic() + timeout_s
+        while True:
+            replicas: dict[str, Answer] = self._ask("GET", "/v1/replicas").json()["replicas"]
+            behind = {
+                replica: state
+                for replica, state in replicas.items()
+                if {model for model in state["models"] if model.partition("@")[0] == name} != wanted
+            }
+            on_progress(len(replicas) - len(behind), len(replicas))
+            if replicas and not behind:
+                return
+            for replica, state in behind.items():
+                if state["trouble"]:
+                    has = ", ".join(state["models"])
+                    raise RequestError(f"replica {replica} goes on with {has}: {state['trouble']}")
+            if time.monotonic() > give_up_at:
+                raise RequestError(
+                    f"{len(behind)} of {len(replicas)} replicas do not answer with {', '.join(sorted(wanted))} after "
+                    f"{timeout_s:g} s: does the service follow this registry, and does it serve {name} by its name?"
+                )
+            time.sleep(SHORTEST_WAIT_S * 5)
+
     def classify(self, image: Image, model: str | None = None) -> Answer:
         """`label`, `confidence` and `probabilities` of one image, by its path or as the bytes of its file.
 

@@ -1,7 +1,7 @@
 """The service for real: Ray Serve, HTTP, keys, and bundles from a registry.
 
-Must start Ray: batching, the hop from ingress to model, a body that is refused while it arrives, and what Serve's proxy
-makes of headers and connections exist only there.
+Must start Ray: the hop to the desk for volumes, a replica that follows the registry while it answers, a body that is
+refused while it arrives, and what Serve's proxy makes of headers and connections exist only there.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,12 +22,14 @@ import ray
 import torch
 from PIL import Image
 
+from glioray.client import Client
 from glioray.data.manifest import Normalization
 from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Contents, Signature
 from glioray.models import _contract as models
 from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle
+from glioray.registry.rollout import change
 from glioray.registry.store import Store
 from glioray.serving.keys import KeyFile
 from glioray.serving.predictor import Predictor
@@ -74,6 +77,7 @@ def client(registry: str, folder: Path) -> Iterator[httpx.Client]:
         request_timeout_s=4,
         total_timeout_s=4,
         access_log=str(folder / "access.jsonl"),
+        follow_s=0.2,
     )
     keys, headers = KeyFile(folder / "keys"), {"x-api-key": KEY}
     with (
@@ -218,6 +222,37 @@ def test_requests_answers_and_batches_are_counted_for_prometheus(client):
     assert any(
         'model="kinds@1"' in line and 'route="/v1/classify"' in line and 'status="200"' in line for line in found
     )
+
+
+def test_a_rollout_and_its_way_back_lose_no_request_and_answer_with_the_version_they_name(client, registry, folder):
+    first = bundle("kinds")
+    changed = ModelBundle(first.config, {name: 2 * weights for name, weights in first.weights.items()})
+    changed.save(folder / "second")
+    right = {1: Predictor.load(bundle("kinds")), 2: Predictor.load(changed)}
+    expected = {version: predictor.classify(picture()).probabilities for version, predictor in right.items()}
+    assert Store(registry).publish(folder / "second", "kinds").version == 2
+    versions, is_over = [], threading.Event()
+
+    def ask():
+        while not is_over.is_set():
+            answer = client.post("/v1/classify", content=png(picture())).raise_for_status().json()
+            assert answer["probabilities"] == pytest.approx(expected[answer["version"]], abs=1e-5)
+            versions.append(answer["version"])
+
+    with ThreadPoolExecutor(4) as pool, Client(str(client.base_url), KEY) as asking:
+        askers = [pool.submit(ask) for _ in range(4)]
+        try:
+            change(Store(registry), "kinds", to=2)
+            asking.wait_for_rollout("kinds", {2}, lambda done, total: None, timeout_s=60)
+            change(Store(registry), "kinds", back=True)
+            asking.wait_for_rollout("kinds", {1}, lambda done, total: None, timeout_s=60)
+        finally:
+            is_over.set()
+        for asker in askers:
+            asker.result()
+
+    assert versions[0] == versions[-1] == 1
+    assert set(versions) == {1, 2}
 
 
 def test_a_key_is_replaced_without_a_restart(client, folder):

@@ -85,7 +85,7 @@ def test_a_forgotten_job_stops_where_it_is(info):
         job = jobs.start(info, 0, work)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        jobs.forget(job)
+        jobs.forget(job.job_id)
         before = work.taken
         work.gate.set()
         await settle()
@@ -102,7 +102,7 @@ def test_volumes_take_turns_and_one_that_is_forgotten_gives_its_turn_away(info):
         first, second = [jobs.start(info, 0, work) for work in works]
         await settle()
         assert (first.state, second.state, works[1].taken) == ("running", "queued", 0)
-        jobs.forget(first)
+        jobs.forget(first.job_id)
         await settle()
         assert (second.state, works[1].taken) == ("running", 3)
 
@@ -116,7 +116,7 @@ def test_a_full_queue_refuses_and_says_when_to_come_back(info):
         problem = problem_of(jobs.start, info, 0, Work())
         assert (problem.status, problem.retry_after_s) == (503, 7)
         assert "2 volumes wait" in problem.detail
-        jobs.forget(open_jobs[0])
+        jobs.forget(open_jobs[0].job_id)
         jobs.start(info, 0, Work())
 
     asyncio.run(go())
@@ -138,14 +138,13 @@ def test_what_waits_is_bounded_in_bytes_and_old_results_make_room(info):
     asyncio.run(go())
 
 
-def test_a_body_that_arrives_has_its_room_until_it_is_there(info):
+def test_a_job_is_its_senders_alone(info):
     async def go():
-        jobs = Jobs(VolumeArgs(max_kept_mb=0.01))
-        with jobs.receiving(9_000):
-            assert problem_of(jobs.start, info, 1_001, Work()).status == 503
-            with pytest.raises(ProblemError), jobs.receiving(1_001):
-                raise AssertionError("was let in")
-        jobs.start(info, 10_000, Work())
+        jobs = Jobs(VolumeArgs())
+        job = jobs.start(info, 0, Work(), owner="ward")
+        assert jobs.get(job.job_id, "ward") is job
+        for other in ("lab", None):
+            assert problem_of(jobs.get, job.job_id, other).status == 404
 
     asyncio.run(go())
 

@@ -15,6 +15,8 @@ from PIL import Image
 
 from glioray.serving.api import create_api
 from glioray.serving.predictor import Predictor
+from glioray.serving.problems import ProblemError
+from glioray.serving.upload import Room
 from glioray.serving.volume_settings import VolumeArgs
 
 ARGS = VolumeArgs(max_body_mb=2)
@@ -291,3 +293,15 @@ def test_a_volume_of_another_kind_is_refused_where_that_is_asked_for_as_a_job_to
     assert "unlike the t1, t1ce, t2, flair images" in problem(client.post(address, files=files), 422)["detail"]
     job = client.post(address, files=files, headers=RESPOND_ASYNC).headers["Location"]
     assert "Not an image that the model knows" in wait_for(client, job, "failed")["problem"]
+
+
+def test_large_bodies_on_their_way_are_bounded_together():
+    room = Room(10_000, retry_after_s=7)
+    with room.taken(9_000):
+        with pytest.raises(ProblemError) as caught, room.taken(1_001):
+            raise AssertionError("was let in")
+        with room.taken(1_000):
+            pass
+    with room.taken(10_000):
+        pass
+    assert (caught.value.problem.status, caught.value.problem.retry_after_s) == (503, 7)

@@ -4,6 +4,7 @@ ROOT/NAME/3/...             the files of version 3
 ROOT/NAME/3/PUBLISHED.json  written last, with their hashes: a version without it does not exist
 ROOT/NAME/3.claim           created exclusively: two publishers cannot have the same number
 ROOT/NAME/aliases/latest    the version that an alias stands for
+ROOT/NAME/rollout.json      which version services answer with, see rollout.py
 """
 
 from __future__ import annotations
@@ -148,6 +149,24 @@ class Store:
             return published, ModelBundle.load(local)
         finally:
             shutil.rmtree(local)
+
+    def read(self, name: str, file: str) -> bytes | None:
+        """A file that is kept beside the versions of a name; none where it is not there.
+
+        Raises:
+            RegistryError: the name is not a plain word.
+        """
+        _require_plain(name)
+        try:
+            content: bytes = self.files.cat_file(self._path(name, file))
+        except FileNotFoundError:
+            return None
+        return content
+
+    def write(self, name: str, file: str, content: bytes) -> None:
+        """Replaces such a file; raises as `read`."""
+        _require_plain(name)
+        self._write(self._path(name, file), content)
 
     def _follow_newest(self, name: str, moved: int) -> None:
         """Moves `latest` on until it is the newest: the slower of two publishers must not turn it back."""

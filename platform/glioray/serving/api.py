@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
@@ -16,14 +16,15 @@ from glioray.registry.card import NOT_A_DEVICE
 from glioray.serving import description, problems, schemas, volume_api, web_page
 from glioray.serving.answering import Labeled, Reply, Wish
 from glioray.serving.choosing import Served, choose, find, no_model, require_known
-from glioray.serving.jobs import Jobs
+from glioray.serving.desk import Desk, Errand, LocalDesk
 from glioray.serving.kinds import READ, READ_AS_VOLUME
 from glioray.serving.predictor import Classified
 from glioray.serving.problems import Problem, ProblemError
-from glioray.serving.upload import Upload, read_sent
+from glioray.serving.upload import Room, Sent, Upload, read_sent
 from glioray.serving.visit import visit_of
 from glioray.serving.volume_schemas import JobStatus, VolumeAnswer
 from glioray.serving.volume_settings import VolumeArgs
+from glioray.serving.volumes import Step
 
 ModelQuery = Annotated[str | None, Query(description="NAME, NAME@VERSION or NAME@ALIAS; none takes the first")]
 PictureQuery = Annotated[bool, Query(description="add the slice in grey, which a browser can show")]
@@ -64,22 +65,32 @@ _BODY: dict[str, Any] = {
 }
 
 
-def create_api(models: Sequence[Served], max_body_bytes: int, volumes: VolumeArgs | None = None) -> FastAPI:
-    """The whole API; the first model of a task is the one that is asked by default."""
+def create_api(
+    models: Sequence[Served], max_body_bytes: int, volumes: VolumeArgs | None = None, desk: Desk | None = None
+) -> FastAPI:
+    """The whole API.
+
+    Args:
+        models: the first of a task is the one that is asked by default.
+        max_body_bytes: of a body that holds no volume.
+        volumes: what a volume may be.
+        desk: where volumes are handed in; none keeps one in this process.
+    """
+    volumes = volumes or VolumeArgs()
     # FastAPI's own pages load scripts from a network of others; ours is in web_page.py.
     api = FastAPI(title="glioray", version=glioray.__version__, description=NOT_A_DEVICE, docs_url=None, redoc_url=None)
     problems.install(api)
     description.install(api)
     web_page.install(api)
-    _add_pages(api, models)
-    jobs = Jobs(volumes or VolumeArgs())
+    desk = desk or LocalDesk(volumes, lambda info, sent: _segment_here(models, info, sent))
+    _add_pages(api, models, desk)
     _add_classify(api, models, max_body_bytes)
-    _add_segment(api, models, jobs, max_body_bytes)
-    api.include_router(volume_api.jobs_router(jobs))
+    _add_segment(api, models, desk, volumes, max_body_bytes)
+    api.include_router(volume_api.jobs_router(desk))
     return api
 
 
-def _add_pages(api: FastAPI, models: Sequence[Served]) -> None:
+def _add_pages(api: FastAPI, models: Sequence[Served], desk: Desk) -> None:
     @api.get("/healthz")
     async def healthz() -> dict[str, str]:
         """The service is alive."""
@@ -97,6 +108,11 @@ def _add_pages(api: FastAPI, models: Sequence[Served]) -> None:
     async def list_models() -> schemas.Models:
         """Each served model: what it answers, what it learned from, how good it is."""
         return schemas.Models(models=tuple(model.info for model in models))
+
+    @api.get("/v1/replicas")
+    async def replicas() -> schemas.Replicas:
+        """Every process that answers, and what with: how far a rollout is. Seconds old."""
+        return schemas.Replicas(replicas=await desk.replicas())
 
     @api.get("/v1/models/{reference}/card", response_class=PlainTextResponse, responses={404: _PROBLEMS[404]})
     async def card(reference: str) -> Response:
@@ -131,7 +147,15 @@ def _add_classify(api: FastAPI, models: Sequence[Served], max_body_bytes: int) -
         )
 
 
-def _add_segment(api: FastAPI, models: Sequence[Served], jobs: Jobs, max_body_bytes: int) -> None:
+def _segment_here(models: Sequence[Served], info: schemas.ModelInfo, sent: Sent) -> AsyncGenerator[Step, None]:
+    model = find(models, info.reference)
+    assert model is not None  # it was chosen of these
+    return model.segment_volume(sent)
+
+
+def _add_segment(api: FastAPI, models: Sequence[Served], desk: Desk, volumes: VolumeArgs, max_body_bytes: int) -> None:
+    room = Room(volumes.max_kept_bytes, volumes.retry_after_s)
+
     @api.post(
         "/v1/segment",
         responses={200: {"content": volume_api.CONTENT}, 202: {"model": JobStatus}, **_PROBLEMS},
@@ -155,13 +179,14 @@ def _add_segment(api: FastAPI, models: Sequence[Served], jobs: Jobs, max_body_by
         """
         started_at = time.perf_counter()
         chosen = choose(request, models, model, "segmentation")
-        sent = await volume_api.receive(request, jobs, max_body_bytes, channels)
+        sent = await volume_api.receive(request, room, volumes.limits.body_bytes, max_body_bytes, channels)
         if sent.is_volume:
             _refuse_scaled(scaled)
-            job = jobs.start(chosen.info, sent.num_bytes, lambda: volume_api.steps(chosen, sent, reject_out_of_domain))
+            errand = Errand(chosen.info, sent, reject_out_of_domain, volume_api.owner_of(request))
             if volume_api.is_job_wished(request):
-                return volume_api.accepted(job, jobs)
-            return await volume_api.answer_now(job, jobs, request, slice_index, picture)
+                return await volume_api.accepted(errand, desk)
+            rendering = volume_api.Rendering(request.headers.get("accept", ""), slice_index, picture)
+            return await volume_api.answer_now(errand, desk, request, rendering)
         is_overlay = "image/png" in request.headers.get("accept", "")
         reply = await _ask(chosen, request, sent.slice_file(), Wish(picture, is_overlay, scaled))
         assert isinstance(reply.answer, Labeled)

@@ -1,17 +1,17 @@
-"""The service on Ray Serve: an ingress that speaks HTTP, and a deployment for each model.
+"""The service on Ray Serve: replicas that speak HTTP and hold the models, and one desk for volumes.
 
 `from __future__ import annotations` must not stand here: it silently turns typed arguments of Serve off.
-Bytes cross from ingress to model as they came; decoding, preparing and the network share one process.
 """
 
 import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 import torch
@@ -24,135 +24,52 @@ from ray.serve.handle import DeploymentHandle
 
 from glioray.errors import ServingError
 from glioray.registry.store import Store
-from glioray.serving import metrics
 from glioray.serving.access_log import open_log
-from glioray.serving.answering import Reply, Wish, answer_all
 from glioray.serving.api import create_api
 from glioray.serving.catalog import Catalog, find_models
+from glioray.serving.desk import Errand, Finished, LocalDesk
+from glioray.serving.following import Follower
 from glioray.serving.guard import Guard, Rules
+from glioray.serving.hosted import HostedModel
 from glioray.serving.keys import KeyFile, KeyRing, find_keys
-from glioray.serving.predictor import Predictor
 from glioray.serving.problems import Problem, ProblemError
 from glioray.serving.ray_metrics import RayMetrics
 from glioray.serving.schemas import ModelInfo
 from glioray.serving.settings import ServeArgs
-from glioray.serving.upload import Sent, Upload
-from glioray.serving.volumes import Step, segment_volume
+from glioray.serving.shelf import Shelf
+from glioray.serving.turns import ReplicaState
+from glioray.serving.upload import Sent
+from glioray.serving.volume_schemas import JobStatus
+from glioray.serving.volumes import Step
 
-APP_NAME = "glioray"
-READY_TIMEOUT_S = 2.0
+APP_NAME, MODELS = "glioray", "models"
 END_TIMEOUT_S = 30.0
-
-
-@serve.deployment  # type: ignore[untyped-decorator]
-class Model:
-    """One replica of a published model."""
-
-    def __init__(self, registry: str, reference: str, args: ServeArgs) -> None:
-        torch.set_num_threads(args.threads)
-        self.args = args
-        _, bundle = Store(registry).load(reference)
-        self.predictor = Predictor.load(bundle, precision=args.precision)
-        self.answer.set_max_batch_size(args.max_batch_size)
-        self.answer.set_batch_wait_timeout_s(args.batch_wait_ms / 1000)
-        signature = bundle.config.signature
-        shape = (1, signature.in_channels, signature.image_size, signature.image_size)
-        self.predictor.predict(torch.zeros(shape, dtype=torch.uint8))  # the first pass is slow: not a person's
-        self.reference = reference
-        self.metrics = RayMetrics()
-
-    async def is_ready(self) -> bool:
-        """The constructor has loaded the model, or nothing would answer."""
-        return True
-
-    @serve.batch  # type: ignore[untyped-decorator]
-    async def answer(self, uploads: list[Upload], wishes: list[Wish]) -> list[Reply | Problem]:
-        """Called with one upload and one wish; Serve gathers those of a batch."""
-        # Serve runs this on a loop in a thread of its own, apart from the one that takes requests and is asked for
-        # health. A further thread here only competes for the interpreter: it cost a quarter of the answers.
-        self.metrics.add(metrics.of_batch(self.reference, len(uploads)))
-        return answer_all(self.predictor, uploads, wishes)
-
-    async def segment_volume(self, sent: Sent) -> AsyncGenerator[Step, None]:
-        """Step by step; between two batches of its slices those of others are answered."""
-        async for step in segment_volume(self.predictor, sent, self.args.volumes.limits, self.args.max_batch_size):
-            yield step
-
-
-class RemoteModel:
-    """A model's deployment as the API sees it; what Ray raises becomes a problem."""
-
-    def __init__(self, info: ModelInfo, card: str, handle: DeploymentHandle, args: ServeArgs) -> None:
-        self.info = info
-        self.card = card
-        self.handle = handle
-        self.args = args
-
-    async def answer(self, upload: Upload, wish: Wish) -> Reply | Problem:
-        """Raises ProblemError 503 where the queue is full, no replica lives, or none answers in time."""
-        with self._problems():
-            answer: Reply | Problem = await _within(
-                self.args.request_timeout_s, self.handle.answer.remote(upload, wish)
-            )
-        return answer
-
-    async def segment_volume(self, sent: Sent) -> AsyncGenerator[Step, None]:
-        """Raises as `answer`; the replica stops as soon as this is closed."""
-        steps = self.handle.options(stream=True).segment_volume.remote(sent)
-        with self._problems():
-            try:
-                async for step in steps:
-                    yield step
-            finally:
-                steps.cancel()
-
-    async def is_ready(self) -> bool:
-        """A full queue is ready: it answers, only later."""
-        try:
-            return bool(await _within(READY_TIMEOUT_S, self.handle.is_ready.remote()))
-        except BackPressureError:
-            return True
-        except (TimeoutError, RayActorError):
-            return False
-
-    @contextmanager
-    def _problems(self) -> Iterator[None]:
-        """What Ray raises as a problem."""
-        try:
-            yield
-        except BackPressureError:
-            raise self._away("is busy", f"{self.args.max_queued_requests} requests wait for it") from None
-        except TimeoutError:
-            raise self._away("does not answer", f"no answer in {self.args.request_timeout_s:g} s") from None
-        except RayActorError:
-            raise self._away("is restarting", "its process ended") from None
-
-    def _away(self, title: str, cause: str) -> ProblemError:
-        wait_s = self.args.retry_after_s
-        detail = f"{self.info.name}: {cause}. Send the request again in {wait_s} s."
-        return ProblemError(503, f"The model {title}", detail, wait_s)
+T = TypeVar("T")
 
 
 @serve.deployment  # type: ignore[untyped-decorator]
 @serve.ingress()
-class Ingress:
-    """Speaks HTTP; holds no model."""
+class Models:
+    """One replica: it speaks HTTP and holds every model, so that no image crosses to another process."""
 
     def __init__(
-        self,
-        catalog: Catalog,
-        handles: Sequence[DeploymentHandle],
-        args: ServeArgs,
-        keys: KeyRing | KeyFile | None,
+        self, catalog: Catalog, args: ServeArgs, keys: KeyRing | KeyFile | None, desk: DeploymentHandle
     ) -> None:
         if isinstance(keys, KeyFile):
             keys.read()  # on this node and as it is now: what was read to build the application may be revoked
-        self.models = [
-            RemoteModel(info, catalog.cards[info.reference], handle, args)
-            for info, handle in zip(catalog.models, handles, strict=True)
-        ]
         self.args = args
         self.keys = keys
+        self.desk = RemoteDesk(desk, args)
+        self.metrics = RayMetrics()
+        executor = ThreadPoolExecutor(1, "predict", torch.set_num_threads, (args.threads,))
+        store = Store(catalog.registry)
+        self.shelf = Shelf(lambda reference: HostedModel(*store.load(reference), args, executor, self.metrics))
+        self.shelf.replace(catalog.serving())
+        replica = serve.get_replica_context().replica_id.unique_id
+        self.follower = Follower(
+            self.shelf, catalog.serving, lambda state, wants: self.desk.check_in(replica, state, wants)
+        )
+        self.following: asyncio.Task[None] | None = None
 
     def __serve_build_asgi_app__(self) -> Guard:
         rules = Rules(
@@ -160,10 +77,125 @@ class Ingress:
             allowed_origins=self.args.allowed_origins,
             timeout_s=self.args.total_timeout_s,
             server_sends_id=True,
-            metrics=RayMetrics(),
+            metrics=self.metrics,
             log=open_log(self.args.access_log),
         )
-        return Guard(create_api(self.models, self.args.max_body_bytes, self.args.volumes), rules)
+        return Guard(create_api(self.shelf, self.args.max_body_bytes, self.args.volumes, self.desk), rules)
+
+    async def check_health(self) -> None:
+        """Serve starts a replica anew whose networks do not answer; the first time it begins to follow the registry."""
+        if self.args.follow_s and self.following is None:
+            self.following = asyncio.create_task(self.follower.run(self.args.follow_s))
+        for model in self.shelf:
+            if not await model.is_ready():
+                raise RuntimeError(f"{model.info.reference} does not answer")
+
+    async def segment_volume(self, reference: str, sent: Sent) -> AsyncGenerator[Step, None]:
+        """Step by step, for the desk; between two batches of slices others are answered."""
+        model = self.shelf.find(reference)
+        if model is None:
+            yield Problem(503, "The model has changed", f"{reference} is no longer served. Send the volume again.")
+            return
+        async for step in model.segment_volume(sent):
+            yield step
+
+
+@serve.deployment  # type: ignore[untyped-decorator]
+class VolumeDesk:
+    """Keeps the jobs of all replicas, and has their volumes segmented by whichever is free.
+
+    A problem is a value here: raised in a replica, it would fill the log with stack traces of what a client did.
+    """
+
+    def __init__(self, args: ServeArgs) -> None:
+        self.args = args
+        self.desk = LocalDesk(args.volumes, self._segment)
+
+    async def start(self, errand: Errand) -> JobStatus | Problem:
+        """As `Desk.start`."""
+        return await _as_value(self.desk.start(errand))
+
+    async def status(self, job_id: str, owner: str | None) -> JobStatus | Problem:
+        """As `Desk.status`."""
+        return await _as_value(self.desk.status(job_id, owner))
+
+    async def result(self, job_id: str, owner: str | None, wait: bool) -> Finished | Problem:
+        """As `Desk.result`."""
+        return await _as_value(self.desk.result(job_id, owner, wait))
+
+    async def cancel(self, job_id: str, owner: str | None) -> Problem | None:
+        """As `Desk.cancel`."""
+        return await _as_value(self.desk.cancel(job_id, owner))
+
+    async def drop(self, job_id: str) -> None:
+        """As `Desk.drop`."""
+        self.desk.drop(job_id)
+
+    async def replicas(self) -> dict[str, ReplicaState]:
+        """As `Desk.replicas`."""
+        return await self.desk.replicas()
+
+    async def check_in(self, replica: str, state: ReplicaState, wants_turn: bool) -> bool:
+        """As `Turns.check_in`."""
+        return self.desk.turns.check_in(replica, state, wants_turn)
+
+    async def _segment(self, info: ModelInfo, sent: Sent) -> AsyncGenerator[Step, None]:
+        models = serve.get_deployment_handle(MODELS, serve.get_replica_context().app_name)
+        steps = models.options(stream=True).segment_volume.remote(info.reference, sent)
+        with _problems("The model", self.args.retry_after_s):
+            try:
+                async for step in steps:
+                    yield step
+            finally:
+                steps.cancel()
+
+
+class RemoteDesk:
+    """The desk as a replica sees it; what Ray raises becomes a problem."""
+
+    def __init__(self, handle: DeploymentHandle, args: ServeArgs) -> None:
+        self.handle = handle
+        self.args = args
+
+    async def start(self, errand: Errand) -> JobStatus:
+        """Raises ProblemError."""
+        status: JobStatus = await self._ask(self.handle.start.remote(errand))
+        return status
+
+    async def status(self, job_id: str, owner: str | None) -> JobStatus:
+        """Raises ProblemError."""
+        status: JobStatus = await self._ask(self.handle.status.remote(job_id, owner))
+        return status
+
+    async def result(self, job_id: str, owner: str | None, wait: bool = False) -> Finished:
+        """Raises ProblemError."""
+        finished: Finished = await self._ask(self.handle.result.remote(job_id, owner, wait))
+        return finished
+
+    async def cancel(self, job_id: str, owner: str | None) -> None:
+        """Raises ProblemError."""
+        await self._ask(self.handle.cancel.remote(job_id, owner))
+
+    def drop(self, job_id: str) -> None:
+        """Sends it off."""
+        self.handle.drop.remote(job_id)
+
+    async def replicas(self) -> dict[str, ReplicaState]:
+        """Raises ProblemError."""
+        replicas: dict[str, ReplicaState] = await self._ask(self.handle.replicas.remote())
+        return replicas
+
+    async def check_in(self, replica: str, state: ReplicaState, wants_turn: bool) -> bool:
+        """Raises ProblemError."""
+        may_change: bool = await self._ask(self.handle.check_in.remote(replica, state, wants_turn))
+        return may_change
+
+    async def _ask(self, response: Any) -> Any:
+        with _problems("The desk for volumes", self.args.retry_after_s):
+            answer = await response
+        if isinstance(answer, Problem):
+            raise ProblemError(answer.status, answer.title, answer.detail, answer.retry_after_s)
+        return answer
 
 
 def build(args: ServeArgs) -> Application:
@@ -182,12 +214,16 @@ def application(args: ServeArgs, keys: KeyRing | KeyFile | None) -> Application:
     catalog = find_models(args)
     if args.access_log is not None:  # replicas have working directories of their own
         args = args.model_copy(update={"access_log": str(Path(args.access_log).expanduser().resolve())})
-    handles = [_model(catalog.registry, info, args) for info in catalog.models]
-    capacity = len(handles) * (args.max_queued_requests + _max_ongoing(args))
-    ingress = Ingress.options(  # type: ignore[attr-defined]
-        ray_actor_options={"num_cpus": 0}, max_ongoing_requests=2 * capacity
+    desk = VolumeDesk.options(  # type: ignore[attr-defined]
+        name="volumes", ray_actor_options={"num_cpus": 0}, max_ongoing_requests=2 * args.volumes.max_waiting + 100
+    ).bind(args)
+    models = Models.options(  # type: ignore[attr-defined]
+        name=MODELS,
+        num_replicas=args.replicas,
+        ray_actor_options={"num_cpus": args.cpus_per_replica},
+        max_ongoing_requests=2 * len(catalog.serving()) * (args.max_queued_requests + args.max_batch_size),
     )
-    return ingress.bind(catalog, handles, args, keys)
+    return models.bind(catalog, args, keys, desk)
 
 
 def deploy(args: ServeArgs, host: str, port: int, keys: KeyRing | KeyFile | None) -> None:
@@ -228,28 +264,26 @@ def _controller() -> Any:
         return None
 
 
-def _model(registry: str, info: ModelInfo, args: ServeArgs) -> Any:
-    deployment = Model.options(  # type: ignore[attr-defined]
-        name=f"{info.name}-v{info.version}",
-        num_replicas=args.replicas,
-        ray_actor_options={"num_cpus": args.cpus_per_replica},
-        max_ongoing_requests=_max_ongoing(args),
-        max_queued_requests=args.max_queued_requests,
-    )
-    return deployment.bind(registry, info.reference, args)
-
-
-def _max_ongoing(args: ServeArgs) -> int:
-    """Requests inside a replica: a batch at work, and the next one gathering."""
-    return 2 * args.max_batch_size
-
-
-async def _within(timeout_s: float, response: Any) -> Any:
+async def _as_value(work: Awaitable[T]) -> T | Problem:
     try:
-        return await asyncio.wait_for(response, timeout_s)
-    except (TimeoutError, asyncio.CancelledError):
-        response.cancel()
-        raise
+        return await work
+    except ProblemError as error:
+        return error.problem
+
+
+@contextmanager
+def _problems(what: str, retry_after_s: int) -> Iterator[None]:
+    """What Ray raises as a problem."""
+    try:
+        yield
+    except BackPressureError:
+        raise _away(f"{what} is busy", "Too much waits for it", retry_after_s) from None
+    except RayActorError:
+        raise _away(f"{what} is restarting", "Its process ended", retry_after_s) from None
+
+
+def _away(title: str, cause: str, wait_s: int) -> ProblemError:
+    return ProblemError(503, title, f"{cause}. Send the request again in {wait_s} s.", wait_s)
 
 
 def _last_line(error: Exception) -> str:

@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glioray.errors import ServingError
-from glioray.registry.card import render_card
+from glioray.registry.rollout import Serving, serving
 from glioray.registry.store import Store
-from glioray.serving.schemas import ModelInfo
 from glioray.serving.settings import ServeArgs
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """The address as a replica can use it, and the models, whose versions are fixed from here on."""
+    """The address as a replica can use it, what was asked for, and the version that each wish starts with."""
 
     registry: str
-    models: tuple[ModelInfo, ...]
-    cards: dict[str, str]
-    """Markdown, by NAME@VERSION"""
+    wishes: tuple[tuple[str, int], ...]
+
+    def serving(self) -> tuple[Serving, ...]:
+        """What is to be served now; raises RegistryError."""
+        store = Store(self.registry)
+        return tuple(one for wish, version in self.wishes for one in serving(store, wish, version))
 
 
 def find_models(args: ServeArgs) -> Catalog:
@@ -33,8 +35,10 @@ def find_models(args: ServeArgs) -> Catalog:
     # Replicas have working directories of their own.
     registry = args.registry if "://" in args.registry else str(Path(args.registry).resolve())
     store = Store(registry)
-    found = [store.load(reference) for reference in args.models or store.names()]
-    if not found:
+    wishes = args.models or store.names()
+    if not wishes:
         raise ServingError(f"registry {registry!r} holds no model; publish one: `glioray publish RUN NAME`")
-    cards = {str(published): render_card(bundle.config) for published, bundle in found}
-    return Catalog(registry, tuple(ModelInfo.of(published, bundle.config) for published, bundle in found), cards)
+    catalog = Catalog(registry, tuple((wish, store.find(wish).version) for wish in wishes))
+    for one in catalog.serving():
+        store.load(one.reference)
+    return catalog

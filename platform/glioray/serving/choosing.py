@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
@@ -53,7 +54,10 @@ def choose(request: Request, models: Sequence[Served], reference: str | None, ta
     chosen = find(fitting, reference) if reference is not None else next(iter(fitting), None)
     if chosen is None:
         raise _no_such(models, fitting, reference, task)
-    if (visit := visit_of(request.scope)) is not None:
+    visit = visit_of(request.scope)
+    if visit is not None and "@" not in (reference or ""):
+        chosen = _or_canary(chosen, fitting, visit.request_id)
+    if visit is not None:
         visit.model, visit.version = chosen.info.name, chosen.info.version
     return chosen
 
@@ -90,6 +94,17 @@ def _no_such(
     return no_model(reference, [model.info.name for model in fitting], f"No model for {task}")
 
 
+def _or_canary(chosen: Served, models: Sequence[Served], request_id: str) -> Served:
+    """The canary of the same name for its share of the requests; the same for the same id."""
+    place = zlib.crc32(request_id.encode()) / 2**32
+    for model in models:
+        if model.info.name == chosen.info.name and model.info.canary_share is not None:
+            if place < model.info.canary_share:
+                return model
+            place -= model.info.canary_share
+    return chosen
+
+
 def _references(info: ModelInfo) -> set[str]:
-    tags = [str(info.version), *info.aliases]
-    return {info.name, *(f"{info.name}@{tag}" for tag in tags)}
+    named = {f"{info.name}@{tag}" for tag in (info.version, *info.aliases)}
+    return named if info.canary_share is not None else {info.name, *named}

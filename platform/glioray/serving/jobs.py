@@ -1,8 +1,7 @@
 """Volumes that wait, are worked on, or can be fetched: bounded in number, bytes and age.
 
-They live in the memory of the process that speaks HTTP. There is one of those (the ingress has one replica); with
-several, a job would be known to one of them only. Whoever has the address of a job has its result: ids cannot be
-guessed. Nothing is written to a disk, and a restart forgets all jobs.
+They live in the memory of one process, whichever of several a request for them comes to. Ids cannot be guessed, and
+where there are keys a job is its sender's alone. Nothing is written to a disk, and a restart forgets all jobs.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -33,6 +32,8 @@ class Job:
     num_bytes: int
     """of memory: of the body, then of the result"""
     started_at: float
+    owner: str | None = None
+    """name of the key that sent it"""
     state: State = "queued"
     progress: Progress = field(default_factory=lambda: Progress(0, 0))
     result: SegmentedVolume | None = None
@@ -53,31 +54,22 @@ class Jobs:
         self.args = args
         self.clock = clock
         self._jobs: dict[str, Job] = {}
-        self._receiving_bytes = 0
         self._turns = asyncio.Semaphore(args.at_once)
 
-    @contextmanager
-    def receiving(self, num_bytes: int) -> Iterator[None]:
-        """Keeps room for a body while it arrives.
-
-        Raises:
-            ProblemError: 503, there is none.
-        """
-        self._forget_old()
-        self._make_room(num_bytes)
-        self._receiving_bytes += num_bytes
-        try:
-            yield
-        finally:
-            self._receiving_bytes -= num_bytes
-
-    def start(self, model: ModelInfo, num_bytes: int, steps: Callable[[], AsyncGenerator[Step, None]]) -> Job:
+    def start(
+        self,
+        model: ModelInfo,
+        num_bytes: int,
+        steps: Callable[[], AsyncGenerator[Step, None]],
+        owner: str | None = None,
+    ) -> Job:
         """A job that waits for its turn, and then takes the steps.
 
         Args:
             model: that is asked.
             num_bytes: of what was sent, which is held until the job is done.
             steps: begins the work.
+            owner: who alone may ask for it, by the name of a key.
 
         Raises:
             ProblemError: 503, too many volumes wait, or they take too much memory.
@@ -87,31 +79,32 @@ class Jobs:
         if waiting >= self.args.max_waiting:
             raise self._full(f"{waiting} volumes wait or are worked on")
         self._make_room(num_bytes)
-        job = Job(secrets.token_urlsafe(24), model, num_bytes, self.clock())
+        job = Job(secrets.token_urlsafe(24), model, num_bytes, self.clock(), owner)
         self._jobs[job.job_id] = job
         job.task = asyncio.create_task(self._run(job, steps))
         return job
 
-    def get(self, job_id: str) -> Job:
+    def get(self, job_id: str, owner: str | None = None) -> Job:
         """A job by its id.
 
         Raises:
-            ProblemError: 404, there is none, or no longer.
+            ProblemError: 404, there is none, or no longer, or it is another's.
         """
         self._forget_old()
-        if job_id not in self._jobs:
+        job = self._jobs.get(job_id)
+        if job is None or job.owner != owner:
             raise ProblemError(
                 404,
                 "There is no such job",
                 f"It was deleted, or its time is over: a finished job is kept for {self.args.keep_s:g} s. "
                 "Send the volume again.",
             )
-        return self._jobs[job_id]
+        return job
 
-    def forget(self, job: Job) -> None:
-        """Drops a job and what it holds; one that is worked on stops before its next batch."""
-        self._jobs.pop(job.job_id, None)
-        if job.task is not None:
+    def forget(self, job_id: str) -> None:
+        """Drops a job and what it holds, if it is there; one that is worked on stops before its next batch."""
+        job = self._jobs.pop(job_id, None)
+        if job is not None and job.task is not None:
             job.task.cancel()
 
     def elapsed_s(self, job: Job) -> float:
@@ -156,18 +149,18 @@ class Jobs:
         oldest = self.clock() - self.args.keep_s
         for job in self._finished():
             if job.ended_at is not None and job.ended_at < oldest:
-                self.forget(job)
+                self.forget(job.job_id)
 
     def _make_room(self, num_bytes: int) -> None:
         """The oldest results make room for new work; open jobs do not."""
         finished = self._finished()
         while finished and (len(finished) >= self.args.max_kept or self._held(num_bytes) > self.args.max_kept_bytes):
-            self.forget(finished.pop(0))
+            self.forget(finished.pop(0).job_id)
         if self._held(num_bytes) > self.args.max_kept_bytes:
             raise self._full(f"volumes of {self._held(0) / 1e6:,.0f} MB are here already")
 
     def _held(self, more_bytes: int) -> int:
-        return more_bytes + self._receiving_bytes + sum(job.num_bytes for job in self._jobs.values())
+        return more_bytes + sum(job.num_bytes for job in self._jobs.values())
 
     def _finished(self) -> list[Job]:
         finished = [job for job in self._jobs.values() if not job.is_open]

@@ -9,6 +9,7 @@ from glioray.registry.bundle import BundleConfig, Calibration, Score
 from glioray.registry.card import NOT_A_DEVICE
 from glioray.registry.store import Published
 from glioray.serving.drawing import colors_of
+from glioray.serving.turns import ReplicaState
 
 
 class _Frozen(BaseModel):
@@ -32,6 +33,9 @@ class ModelInfo(_Frozen):
     scores: tuple[Score, ...]
     calibration: Calibration | None = Field(None, description="of a classifier: what made its confidence honest")
     data_fingerprint: str
+    canary_share: float | None = Field(
+        None, description="of the requests that name no version, which it answers while it is tried; none: the rest"
+    )
     leak: str | None = Field(description="how many test images have a copy in training, of a published split")
     synthetic: bool = Field(description="learned from a phantom, not from patients")
     notice: str
@@ -70,6 +74,12 @@ class Models(_Frozen):
     """Every served model."""
 
     models: tuple[ModelInfo, ...]
+
+
+class Replicas(_Frozen):
+    """Every process that answers, and what with."""
+
+    replicas: dict[str, ReplicaState]
 
 
 class Readiness(_Frozen):

@@ -23,7 +23,9 @@ class ServeArgs(BaseModel):
 
     registry: str = Field("registry", min_length=1, description="address that `glioray publish` published to")
     models: tuple[str, ...] = Field(
-        (), description="NAME, NAME@ALIAS or NAME@VERSION; none serves the latest version of every name"
+        (),
+        description="NAME follows `glioray rollout`, NAME@ALIAS where the alias is moved to, NAME@VERSION stays; none: "
+        "every name, at its latest version where nothing was rolled out",
     )
     replicas: int = Field(1, ge=1, le=256, description="processes that answer for each model")
     threads: int = Field(1, ge=1, le=256, description="cores that one replica computes on")
@@ -53,6 +55,9 @@ class ServeArgs(BaseModel):
     )
     access_log: str | None = Field(
         None, min_length=1, description="file for a line of JSON a request, besides the error stream of the replica"
+    )
+    follow_s: float = Field(
+        2, ge=0, le=3600, description="how often a replica looks what is rolled out, and where aliases point; 0: never"
     )
     volumes: VolumeArgs = Field(VolumeArgs(), description="how large volumes may be, and how many are kept")
 

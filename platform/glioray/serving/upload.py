@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -65,6 +66,32 @@ class Sent:
                 f"as {READ}; a volume goes to /v1/segment.",
             )
         return self.parts[FILE]
+
+
+class Room:
+    """Memory of this process for large bodies while they arrive; used on one event loop."""
+
+    def __init__(self, num_bytes: int, retry_after_s: int) -> None:
+        self._num_bytes = num_bytes
+        self._retry_after_s = retry_after_s
+        self._taken = 0
+
+    @contextmanager
+    def taken(self, num_bytes: int) -> Iterator[None]:
+        """Keeps some of it.
+
+        Raises:
+            ProblemError: 503, there is not so much left.
+        """
+        if self._taken + num_bytes > self._num_bytes:
+            cause = f"volumes of {self._taken / 1e6:,.0f} MB arrive already"
+            wait_s = self._retry_after_s
+            raise ProblemError(503, "The service is busy", f"{cause}. Send the volume again in {wait_s} s.", wait_s)
+        self._taken += num_bytes
+        try:
+            yield
+        finally:
+            self._taken -= num_bytes
 
 
 async def read_sent(request: Request, max_bytes: int, order: str | None = None) -> Sent:

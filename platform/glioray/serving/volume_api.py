@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,15 +15,14 @@ from PIL import Image
 
 from glioray.serving import drawing, problems
 from glioray.serving.accepting import preferred
-from glioray.serving.choosing import Served, require_known
-from glioray.serving.jobs import Job, Jobs, result_of
+from glioray.serving.desk import Desk, Errand, Finished
 from glioray.serving.nifti_mask import nifti_mask
 from glioray.serving.problems import ProblemError
 from glioray.serving.schemas import ModelInfo
-from glioray.serving.upload import Sent, read_sent
+from glioray.serving.upload import Room, Sent, read_sent
 from glioray.serving.visit import visit_of
 from glioray.serving.volume_schemas import JobStatus, VolumeAnswer, answer_json
-from glioray.serving.volumes import SegmentedVolume, Step
+from glioray.serving.volumes import SegmentedVolume
 
 JSON, PNG, GZIP, NIFTI = "application/json", "image/png", "application/gzip", "application/x-nifti"
 FORMS = (JSON, GZIP, NIFTI, PNG)
@@ -41,31 +41,34 @@ SliceQuery = Annotated[
 PictureQuery = Annotated[bool, Query(description="add each slice in grey, which a browser can show")]
 
 
-async def receive(request: Request, jobs: Jobs, max_body_bytes: int, channels: str | None) -> Sent:
+@dataclass(frozen=True)
+class Rendering:
+    """The form in which the result of a volume is wanted."""
+
+    accept: str
+    slice_index: int | None
+    with_pictures: bool
+
+
+async def receive(request: Request, room: Room, most_bytes: int, max_body_bytes: int, channels: str | None) -> Sent:
     """What was sent; a body over the usual limit only where its length is declared, and there is room for it.
 
     Raises:
-        ProblemError: as `read_sent`, or 503 where too much is being received and worked on.
+        ProblemError: as `read_sent`, or 503 where too much is being received.
     """
     declared = request.headers.get("content-length", "")
     length = int(declared) if declared.isdigit() else 0
     if length <= max_body_bytes:
         return await read_sent(request, max_body_bytes, channels)
-    most = max(jobs.args.limits.body_bytes, max_body_bytes)
-    with jobs.receiving(min(length, most)):
+    most = max(most_bytes, max_body_bytes)
+    with room.taken(min(length, most)):
         return await read_sent(request, most, channels)
 
 
-async def steps(model: Served, sent: Sent, reject_out_of_domain: bool) -> AsyncGenerator[Step, None]:
-    """The work on a volume; one that the model does not know ends in a problem, where that was asked for."""
-    async for step in model.segment_volume(sent):
-        if reject_out_of_domain and isinstance(step, SegmentedVolume):
-            try:
-                require_known(model.info, step.in_domain)
-            except ProblemError as error:
-                yield error.problem
-                return
-        yield step
+def owner_of(request: Request) -> str | None:
+    """Name of the key that a request came with."""
+    visit = visit_of(request.scope)
+    return None if visit is None else visit.key_name
 
 
 def is_job_wished(request: Request) -> bool:
@@ -74,37 +77,38 @@ def is_job_wished(request: Request) -> bool:
     return any(wish.split(";")[0].strip().lower() == "respond-async" for wish in wishes.split(","))
 
 
-def accepted(job: Job, jobs: Jobs) -> Response:
+async def accepted(errand: Errand, desk: Desk) -> Response:
     """202 with the address of a job."""
-    headers = {"Location": f"/v1/jobs/{job.job_id}", "Preference-Applied": "respond-async", "Retry-After": "1"}
-    return JSONResponse(JobStatus.of(job, jobs.elapsed_s(job)).model_dump(mode="json"), 202, headers)
+    status = await desk.start(errand)
+    headers = {"Location": f"/v1/jobs/{status.job}", "Preference-Applied": "respond-async", "Retry-After": "1"}
+    return JSONResponse(status.model_dump(mode="json"), 202, headers)
 
 
-async def answer_now(job: Job, jobs: Jobs, request: Request, slice_index: int | None, with_pictures: bool) -> Response:
+async def answer_now(errand: Errand, desk: Desk, request: Request, rendering: Rendering) -> Response:
     """Waits for a job and answers with its result; whoever hangs up ends the work.
 
     Raises:
         ProblemError: what ended the job.
     """
+    status = await desk.start(errand)
     try:
-        segmented = await jobs.finished(job)
+        finished = await desk.result(status.job, errand.owner, wait=True)
     finally:
-        jobs.forget(job)
+        desk.drop(status.job)
     if (visit := visit_of(request.scope)) is not None:
-        visit.found = tuple(name for name, pixels in segmented.pixels.items() if any(pixels))
-        visit.in_domain = segmented.in_domain
-    return await _rendered(job, jobs, segmented, request, slice_index, with_pictures)
+        visit.found = tuple(name for name, pixels in finished.segmented.pixels.items() if any(pixels))
+        visit.in_domain = finished.segmented.in_domain
+    return await _rendered(finished, rendering)
 
 
-def jobs_router(jobs: Jobs) -> APIRouter:
+def jobs_router(desk: Desk) -> APIRouter:
     """The status, the result and the end of a job."""
     router = APIRouter(prefix="/v1/jobs", responses=_GONE)
 
     @router.get("/{job_id}")
-    async def status(job_id: str) -> JobStatus:
+    async def status(job_id: str, request: Request) -> JobStatus:
         """How far a volume is that was sent with `Prefer: respond-async`."""
-        job = jobs.get(job_id)
-        return JobStatus.of(job, jobs.elapsed_s(job))
+        return await desk.status(job_id, owner_of(request))
 
     @router.get(
         "/{job_id}/result",
@@ -118,27 +122,27 @@ def jobs_router(jobs: Jobs) -> APIRouter:
         job_id: str, request: Request, slice_index: SliceQuery = None, picture: PictureQuery = False
     ) -> Response:
         """What a finished job came to, as `POST /v1/segment` answers; it can be fetched again in another form."""
-        job = jobs.get(job_id)
-        return await _rendered(job, jobs, result_of(job), request, slice_index, picture)
+        finished = await desk.result(job_id, owner_of(request))
+        return await _rendered(finished, Rendering(request.headers.get("accept", ""), slice_index, picture))
 
     @router.delete("/{job_id}", status_code=204)
-    async def cancel(job_id: str) -> None:
+    async def cancel(job_id: str, request: Request) -> None:
         """Stops a job before its next batch of slices, and forgets it."""
-        jobs.forget(jobs.get(job_id))
+        await desk.cancel(job_id, owner_of(request))
 
     return router
 
 
-async def _rendered(
-    job: Job, jobs: Jobs, segmented: SegmentedVolume, request: Request, slice_index: int | None, with_pictures: bool
-) -> Response:
-    form = preferred(request.headers.get("accept", ""), FORMS)
+async def _rendered(finished: Finished, rendering: Rendering) -> Response:
+    form = preferred(rendering.accept, FORMS)
+    info, segmented = finished.model, finished.segmented
     if form == PNG:
-        return Response(await asyncio.to_thread(_overlay, job.model, segmented, slice_index), media_type=PNG)
+        return Response(await asyncio.to_thread(_overlay, info, segmented, rendering.slice_index), media_type=PNG)
     if form in (GZIP, NIFTI):
         headers = {"Content-Disposition": 'attachment; filename="mask.nii.gz"'}
         return StreamingResponse(_mask_file(segmented), 200, headers, GZIP)
-    return StreamingResponse(answer_json(job.model, segmented, jobs.elapsed_s(job), with_pictures), media_type=JSON)
+    pieces = answer_json(info, segmented, finished.elapsed_s, rendering.with_pictures)
+    return StreamingResponse(pieces, media_type=JSON)
 
 
 def _mask_file(segmented: SegmentedVolume) -> Iterator[bytes]:

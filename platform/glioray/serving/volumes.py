@@ -9,6 +9,7 @@ import asyncio
 import logging
 import zlib
 from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,8 +25,6 @@ from glioray.serving.volume_reading import read_volume
 from glioray.serving.volume_settings import Limits
 
 FAST = 1  # zlib's level: masks are nearly empty
-# A request takes several turns of the loop until it is at the network: with one turn after a batch it waited for seven.
-BREATH_S = 0.002
 
 
 @dataclass(frozen=True)
@@ -75,18 +74,19 @@ Step = Progress | SegmentedVolume | Problem
 
 
 async def segment_volume(
-    predictor: Predictor, sent: Sent, limits: Limits, batch_size: int
+    predictor: Predictor, sent: Sent, limits: Limits, batch_size: int, executor: Executor | None = None
 ) -> AsyncGenerator[Step, None]:
     """Progress after every batch, and at last the segmented volume, or the problem that ended it.
 
-    Reading and preparing, which take seconds, run beside the event loop; a batch runs on it, and the loop is given to
-    others after each. Whoever stops iterating stops the work at the next batch.
+    All of it runs beside the event loop; between two batches the executor is free for others. Whoever stops iterating
+    stops the work at the next batch.
 
     Args:
         predictor: of a segmentation model.
         sent: the files.
         limits: of the volume.
         batch_size: slices of one pass through the network.
+        executor: of the passes; none takes the loop's own. Reading and preparing take seconds and always run there.
     """
     opened = await asyncio.to_thread(_open, predictor, sent, limits)
     if isinstance(opened, Problem):
@@ -96,9 +96,9 @@ async def segment_volume(
     yield Progress(0, len(slices))
     answers: list[Segmented] = []
     for start in range(0, len(slices), batch_size):
-        answers += predictor.segment_batch(slices[start : start + batch_size])
+        batch = slices[start : start + batch_size]
+        answers += await asyncio.get_running_loop().run_in_executor(executor, predictor.segment_batch, batch)
         yield Progress(len(answers), len(slices))
-        await asyncio.sleep(BREATH_S)
     yield await asyncio.to_thread(_packed, answers, _is_known(slices, answers), pictures, scanned)
 
 

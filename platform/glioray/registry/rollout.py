@@ -1,0 +1,151 @@
+"""Which version of a name its services answer with, and which one is being tried on a share of the requests.
+
+ROOT/NAME/rollout.json, written at once: a service sees the old state or the new. Services look at it by themselves,
+so that it can be changed from anywhere, and holds for those that start later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from glioray.errors import RegistryError
+from glioray.registry.store import Store
+
+FILE = "rollout.json"
+
+
+class Rollout(BaseModel):
+    """What a name stands for in a service that is told no version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = Field(ge=1)
+    canary: int | None = Field(None, ge=1, description="version that a share of the requests is answered with")
+    share: float = Field(0, ge=0, lt=1)
+    before: int | None = Field(None, ge=1, description="the version before, for a way back")
+
+    def to(self, version: int) -> Rollout:
+        """All requests to another version; the way back leads to the one that had most of them."""
+        return Rollout(version=version, before=self.before if version == self.version else self.version)
+
+    def trying(self, canary: int, share: float) -> Rollout:
+        """A share of the requests, above 0 and below 1, to another version."""
+        return self.model_copy(update={"canary": canary, "share": share})
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A version that a service answers with; `share` is none where it is no canary."""
+
+    reference: str
+    share: float | None = None
+
+
+def read_rollout(store: Store, name: str) -> Rollout | None:
+    """What was rolled out of a name; none where nothing ever was.
+
+    Raises:
+        RegistryError: the record is damaged.
+    """
+    content = store.read(name, FILE)
+    if content is None:
+        return None
+    try:
+        return Rollout.model_validate_json(content)
+    except ValidationError:
+        raise RegistryError(
+            f"{store.address}: {name}/{FILE} is damaged; `glioray rollout {name} --to VERSION` writes it anew"
+        ) from None
+
+
+def write_rollout(store: Store, name: str, rollout: Rollout) -> None:
+    """Lets all services of a name follow.
+
+    Raises:
+        RegistryError: a version is not published.
+    """
+    for version in (rollout.version, rollout.canary):
+        if version is not None:
+            store.find(f"{name}@{version}")
+    store.write(name, FILE, rollout.model_dump_json(indent=1).encode())
+
+
+def change(
+    store: Store,
+    name: str,
+    to: int | None = None,
+    canary_share: float | None = None,
+    back: bool = False,
+) -> Rollout:
+    """One step of a rollout, written and returned.
+
+    Args:
+        store: the registry.
+        name: of the model.
+        to: the version, by default the latest.
+        canary_share: of the requests that it gets; none: all.
+        back: instead to what was before; where a canary is being tried, only that ends.
+
+    Raises:
+        RegistryError: no such name or version, or there is no way back.
+    """
+    version, now = to or store.find(name).version, read_rollout(store, name)
+    if back:
+        wanted = _back(now, name)
+    elif canary_share is None or canary_share == 1:
+        wanted = Rollout(version=version, before=_older(store, name, version)) if now is None else now.to(version)
+    else:
+        wanted = _trying(now, name, version, canary_share)
+    write_rollout(store, name, wanted)
+    return wanted
+
+
+def serving(store: Store, wish: str, started_with: int) -> tuple[Serving, ...]:
+    """What a service answers with that was told NAME, NAME@ALIAS or NAME@VERSION, the canary last.
+
+    Args:
+        store: the registry.
+        wish: what it was told. A version stays; an alias and a rollout are followed.
+        started_with: the version for a name of which nothing was rolled out: publishing alone changes no service.
+
+    Raises:
+        RegistryError: nothing published fits.
+    """
+    name, _, tag = wish.partition("@")
+    if tag:
+        return (Serving(str(store.find(wish))),)
+    rollout = read_rollout(store, name)
+    if rollout is None:
+        return (Serving(f"{name}@{started_with}"),)
+    tried = () if rollout.canary is None else (Serving(f"{name}@{rollout.canary}", rollout.share),)
+    return (Serving(f"{name}@{rollout.version}"), *tried)
+
+
+def _older(store: Store, name: str, version: int) -> int | None:
+    """What the first rollout leads back to: services that were told no version most likely began with it."""
+    return max((one for one in store.versions(name) if one < version), default=None)
+
+
+def _trying(now: Rollout | None, name: str, version: int, share: float) -> Rollout:
+    if share == 0:
+        raise RegistryError("a canary gets more than 0 of the requests: --canary 0.1, or --back to end one")
+    if now is None:
+        raise RegistryError(
+            f"nothing was rolled out of {name}, and what its services began with is not known here: say first what "
+            f"answers the other requests, `glioray rollout {name} --to VERSION`"
+        )
+    if version == now.version:
+        raise RegistryError(
+            f"{name}@{version} has all the requests already: publish another version, or name one with --to"
+        )
+    return now.trying(version, share)
+
+
+def _back(now: Rollout | None, name: str) -> Rollout:
+    if now is not None and now.canary is not None:
+        return now.model_copy(update={"canary": None, "share": 0.0})
+    if now is None or now.before is None:
+        raise RegistryError(f"{name}: nothing was rolled out before; name a version with --to")
+    return now.to(now.before)
