@@ -15,74 +15,22 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _load import Loaded, load
 from _served import RECIPES, Served, trained
+from _services import our_service, plain_service, published, running
 
 from glioray.cluster import free_port
-from glioray.registry.store import Store
 
-READY_S = 180
-GLIORAY = Path(sys.executable).with_name("glioray")
 PLAIN, OURS = "plain uvicorn", "glioray serve"
-
-
-@contextlib.contextmanager
-def running(command: list[str], url: str, path: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A server of this program's own, from when it answers until it is told to end.
-
-    Raises:
-        RuntimeError: it ended, or does not answer in time.
-    """
-    with log.open("ab") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    try:
-        _wait(process, url + path, log)
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    give_up_at = time.monotonic() + READY_S
-    while process.poll() is None and time.monotonic() < give_up_at:
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(url, timeout=5).status_code == 200:
-                return
-        time.sleep(0.2)
-    raise RuntimeError(f"{url} does not answer: {log.read_text()[-2000:]}")
-
-
-def plain_service(served: dict[str, Served], port: int) -> list[str]:
-    folders = [str(served[task].folder) for task in RECIPES]
-    return [sys.executable, str(Path(__file__).with_name("_plain_service.py")), *folders, str(port)]
-
-
-def our_service(registry: str, port: int, *more: str) -> list[str]:
-    return [str(GLIORAY), "serve", "--registry", registry, "--port", str(port), *more]
-
-
-def published(served: dict[str, Served], registry: Path) -> str:
-    for task, name in RECIPES.items():
-        Store(str(registry)).publish(served[task].folder, name)
-    return str(registry)
 
 
 def measure(
@@ -146,7 +94,9 @@ def main() -> None:
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="of serve/*.yaml, as replicas=2")
     asked = parser.parse_args()
+    settings = {name: json.loads(value) for name, _, value in (one.partition("=") for one in asked.set)}
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
@@ -156,7 +106,7 @@ def main() -> None:
         for server in (PLAIN, OURS):
             port = free_port(8400)
             urls[server] = f"http://127.0.0.1:{port}"
-            command = plain_service(served, port) if server == PLAIN else our_service(registry, port)
+            command = plain_service(served, port) if server == PLAIN else our_service(registry, port, folder, settings)
             path = "/docs" if server == PLAIN else "/readyz"
             stack.enter_context(running(command, urls[server], path, folder / f"{port}.log"))
         rows = measure(urls, served, asked.connections, asked.seconds, asked.rounds)

@@ -13,7 +13,16 @@ from glioray.data.phantom import PhantomSettings, write_phantom
 from glioray.data.prepare import prepare
 from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import PreparedDataset
+from glioray.ending import Ending
 from glioray.recipe import Recipe
+
+ENDING = Ending()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Tests start Ray in this process: its threads are not to end it with another code than theirs."""
+    del session
+    ENDING.code = int(exitstatus)
 
 
 def pytest_configure() -> None:

@@ -18,6 +18,7 @@ import typer
 from glioray import cli_ask, cli_data, cli_models, cli_tune
 from glioray.cli_data import Address, Json
 from glioray.cli_models import Registry, Set
+from glioray.ending import Ending
 from glioray.errors import GliorayError
 
 if TYPE_CHECKING:
@@ -43,8 +44,12 @@ for verb in VERBS:
 
 def main() -> None:
     """Runs the command line; what a user can cause is one line on the error stream and exit code 1."""
+    ending = Ending()
     try:
         app()
+    except SystemExit as end:
+        ending.code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        raise
     except (GliorayError, OSError) as error:
         from glioray.terminal import say
 

@@ -78,7 +78,9 @@ class Client:
         found: list[Answer] = self._ask("GET", "/v1/models").json()["models"]
         return found
 
-    def wait_for_rollout(self, name: str, versions: set[int], on_progress: OnProgress, timeout_s: float = 300) -> None:
+    def wait_for_rollout(
+        self, name: str, versions: set[int], on_progress: OnProgress | None = None, timeout_s: float = 300
+    ) -> None:
         """Waits until every replica answers with these versions of a model, and with no other.
 
         Args:
@@ -99,7 +101,8 @@ class Client:
                 for replica, state in replicas.items()
                 if {model for model in state["models"] if model.partition("@")[0] == name} != wanted
             }
-            on_progress(len(replicas) - len(behind), len(replicas))
+            if on_progress is not None:
+                on_progress(len(replicas) - len(behind), len(replicas))
             if replicas and not behind:
                 return
             for replica, state in behind.items():

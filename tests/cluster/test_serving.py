@@ -243,9 +243,9 @@ def test_a_rollout_and_its_way_back_lose_no_request_and_answer_with_the_version_
         askers = [pool.submit(ask) for _ in range(4)]
         try:
             change(Store(registry), "kinds", to=2)
-            asking.wait_for_rollout("kinds", {2}, lambda done, total: None, timeout_s=60)
+            asking.wait_for_rollout("kinds", {2}, timeout_s=60)
             change(Store(registry), "kinds", back=True)
-            asking.wait_for_rollout("kinds", {1}, lambda done, total: None, timeout_s=60)
+            asking.wait_for_rollout("kinds", {1}, timeout_s=60)
         finally:
             is_over.set()
         for asker in askers:
