@@ -219,7 +219,7 @@ def application(args: ServeArgs, keys: KeyRing | KeyFile | None) -> Application:
     ).bind(args)
     models = Models.options(  # type: ignore[attr-defined]
         name=MODELS,
-        num_replicas=args.replicas,
+        **_how_many(args),
         ray_actor_options={"num_cpus": args.cpus_per_replica},
         max_ongoing_requests=2 * len(catalog.serving()) * (args.max_queued_requests + args.max_batch_size),
     )
@@ -262,6 +262,13 @@ def _controller() -> Any:
         return ray.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
     except ValueError:
         return None
+
+
+def _how_many(args: ServeArgs) -> dict[str, Any]:
+    if args.max_replicas is None:
+        return {"num_replicas": args.replicas}
+    bounds = {"min_replicas": args.replicas, "max_replicas": args.max_replicas}
+    return {"autoscaling_config": {**bounds, "target_ongoing_requests": args.max_batch_size}}
 
 
 async def _as_value(work: Awaitable[T]) -> T | Problem:

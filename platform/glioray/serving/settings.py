@@ -27,7 +27,10 @@ class ServeArgs(BaseModel):
         description="NAME follows `glioray rollout`, NAME@ALIAS where the alias is moved to, NAME@VERSION stays; none: "
         "every name, at its latest version where nothing was rolled out",
     )
-    replicas: int = Field(1, ge=1, le=256, description="processes that answer for each model")
+    replicas: int = Field(1, ge=1, le=256, description="processes that answer, each with all models")
+    max_replicas: int | None = Field(
+        None, ge=1, le=256, description="as many while each has more than a batch of requests; none: always `replicas`"
+    )
     threads: int = Field(1, ge=1, le=256, description="cores that one replica computes on")
     cpus_per_replica: float = Field(
         0, ge=0, le=256, description="cores that Ray keeps for each replica; 0 lets all share what there is"
@@ -73,6 +76,12 @@ class ServeArgs(BaseModel):
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"{origin!r} is not SCHEME://HOST or SCHEME://HOST:PORT, in small letters")
         return origins
+
+    @model_validator(mode="after")
+    def _may_grow(self) -> ServeArgs:
+        if self.max_replicas is not None and self.max_replicas < self.replicas:
+            raise ValueError(f"max_replicas {self.max_replicas} is below replicas {self.replicas}")
+        return self
 
     @model_validator(mode="after")
     def _model_may_answer_in_time(self) -> ServeArgs:
