@@ -15,7 +15,7 @@ from glioray.serving.volume_file import Place
 from glioray.serving.volume_settings import VolumeArgs
 from glioray.serving.volumes import Progress, SegmentedVolume
 
-RESULT = SegmentedVolume((2, 4, 4), bytes(100), {"edema": (1, 2)}, (bytes(900),), Place(np.eye(4)), None)
+RESULT = SegmentedVolume((2, 4, 4), bytes(100), {"edema": (1, 2)}, {"flair": (bytes(900),)}, Place(np.eye(4)), None)
 
 
 @pytest.fixture

@@ -253,6 +253,20 @@ def test_a_failed_job_says_so_and_its_result_is_the_problem(client, files):
     assert "missing flair" in problem(client.get(f"{address}/result"), 422)["detail"]
 
 
+def test_a_slice_of_a_finished_job_is_shown_in_every_channel_of_the_model(client, files):
+    address = client.post("/v1/segment", files=files, headers=RESPOND_ASYNC).headers["location"]
+    wait_for(client, address, "done")
+
+    pictures = client.get(f"{address}/slices/2").json()["pictures"]
+
+    shown = client.get(f"{address}/result?picture=true").json()["slices"][2]["picture"]
+    assert list(pictures) == ["t1", "t1ce", "t2", "flair"]
+    assert pictures["flair"] == shown
+    assert len(set(pictures.values())) == 4
+    assert "the volume has 6" in problem(client.get(f"{address}/slices/6"), 422)["detail"]
+    problem(client.get(f"{address}/slices/-1"), 422)
+
+
 def test_slices_are_answered_while_a_volume_is_worked_on(client, files, model, slice_of, file_of):
     model.hold = True
     address = client.post("/v1/segment", files=files, headers=RESPOND_ASYNC).headers["location"]

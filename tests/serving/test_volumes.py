@@ -175,7 +175,7 @@ def test_others_on_the_loop_get_through_between_two_batches(volume_segmenter, he
 
 def test_the_fullest_slice_is_the_one_with_the_most_labels_and_the_middle_of_none():
     def volume(*areas):
-        return SegmentedVolume((len(areas), 4, 4), b"", {"a": areas, "b": (0,) * len(areas)}, (), None, None)
+        return SegmentedVolume((len(areas), 4, 4), b"", {"a": areas, "b": (0,) * len(areas)}, {}, None, None)
 
     assert volume(1, 5, 2, 5).fullest_slice == 1
     assert volume(0, 0, 0, 0).fullest_slice == 2
@@ -185,10 +185,12 @@ def test_pictures_are_of_the_slices_as_they_lie_in_the_mask(volume_segmenter, he
     head = head_of()
     *_, segmented = run(volume_segmenter, form({name: nifti_of(voxels) for name, voxels in head.items()}))
 
-    flair = head["flair"].T.astype(float)
-    for number, picture in enumerate(segmented.pictures):
-        shown = np.asarray(Image.open(io.BytesIO(picture))).astype(float)
-        assert np.corrcoef(shown.ravel(), flair[number].ravel())[0, 1] > 0.99
+    assert segmented.shown == segmented.pictures["flair"]
+    assert list(segmented.pictures) == list(head)
+    for name, pictures in segmented.pictures.items():
+        for slice_, picture in zip(head[name].T.astype(float), pictures, strict=True):
+            shown = np.asarray(Image.open(io.BytesIO(picture))).astype(float)
+            assert np.corrcoef(shown.ravel(), slice_.ravel())[0, 1] > 0.99
 
 
 def test_what_cannot_be_read_is_one_problem_and_no_progress(volume_segmenter, head_of, nifti_of):

@@ -13,7 +13,7 @@ from fastapi.responses import PlainTextResponse
 import glioray
 from glioray.pages import data_uri
 from glioray.registry.card import NOT_A_DEVICE
-from glioray.serving import description, problems, schemas, volume_api, web_page
+from glioray.serving import description, problems, samples, schemas, volume_api, web_page
 from glioray.serving.answering import Labeled, Reply, Wish
 from glioray.serving.choosing import Served, choose, find, no_model, require_known
 from glioray.serving.desk import Desk, Errand, LocalDesk
@@ -82,6 +82,7 @@ def create_api(
     problems.install(api)
     description.install(api)
     web_page.install(api)
+    samples.install(api)
     desk = desk or LocalDesk(volumes, lambda info, sent: _segment_here(models, info, sent))
     _add_pages(api, models, desk)
     _add_classify(api, models, max_body_bytes)

@@ -123,6 +123,10 @@ class VolumeDesk:
         """As `Desk.result`."""
         return await _as_value(self.desk.result(job_id, owner, wait))
 
+    async def pictures(self, job_id: str, owner: str | None, number: int) -> dict[str, bytes] | Problem:
+        """As `Desk.pictures`."""
+        return await _as_value(self.desk.pictures(job_id, owner, number))
+
     async def cancel(self, job_id: str, owner: str | None) -> Problem | None:
         """As `Desk.cancel`."""
         return await _as_value(self.desk.cancel(job_id, owner))
@@ -171,6 +175,11 @@ class RemoteDesk:
         """Raises ProblemError."""
         finished: Finished = await self._ask(self.handle.result.remote(job_id, owner, wait))
         return finished
+
+    async def pictures(self, job_id: str, owner: str | None, number: int) -> dict[str, bytes]:
+        """Raises ProblemError."""
+        pictures: dict[str, bytes] = await self._ask(self.handle.pictures.remote(job_id, owner, number))
+        return pictures
 
     async def cancel(self, job_id: str, owner: str | None) -> None:
         """Raises ProblemError."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from glioray.serving.choosing import require_known
-from glioray.serving.jobs import Job, Jobs, result_of
+from glioray.serving.jobs import Job, Jobs, require_slice, result_of
 from glioray.serving.problems import ProblemError
 from glioray.serving.schemas import ModelInfo
 from glioray.serving.turns import ReplicaState, Turns
@@ -51,6 +51,9 @@ class Desk(Protocol):
     async def result(self, job_id: str, owner: str | None, wait: bool = False) -> Finished:
         """What a job came to, at its end or, without waiting, where it has ended."""
 
+    async def pictures(self, job_id: str, owner: str | None, number: int) -> dict[str, bytes]:
+        """A slice of a finished job as PNG, by channel: what is shown alone, without the rest of the volume."""
+
     async def cancel(self, job_id: str, owner: str | None) -> None:
         """Ends a job, and forgets it."""
 
@@ -83,6 +86,12 @@ class LocalDesk:
         job = self.jobs.get(job_id, owner)
         segmented = await self.jobs.finished(job) if wait else result_of(job)
         return Finished(job.model, segmented, self.jobs.elapsed_s(job))
+
+    async def pictures(self, job_id: str, owner: str | None, number: int) -> dict[str, bytes]:
+        """Raises ProblemError as `result`, and 422 where there is no such slice."""
+        segmented = result_of(self.jobs.get(job_id, owner))
+        require_slice(segmented, number)
+        return {name: slices[number] for name, slices in segmented.pictures.items()}
 
     async def cancel(self, job_id: str, owner: str | None) -> None:
         """Raises ProblemError 404."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,17 @@ def colors_of(labels: dict[str, int]) -> dict[str, str]:
 
 
 def grey_picture(raw: NDArray[Any], channels: tuple[str, ...]) -> NDArray[np.uint8]:
-    """(H,W) of a raw slice (C,H,W), for a screen: FLAIR where there is one, else the first channel."""
-    index = next((i for i, name in enumerate(channels) if "flair" in name.lower()), 0)
-    pixels = raw[index]
+    """(H,W) of a raw slice (C,H,W), for a screen."""
+    return grey(raw[channels.index(shown(channels))])
+
+
+def shown(channels: Sequence[str]) -> str:
+    """The channel that stands for all where one is drawn: FLAIR where there is one, else the first."""
+    return next((name for name in channels if "flair" in name.lower()), channels[0])
+
+
+def grey(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Pixels of one channel, or all of its slices together, on the scale of a screen."""
     if pixels.dtype == np.uint8:
         return np.ascontiguousarray(pixels)
     values = pixels.astype(np.float32)

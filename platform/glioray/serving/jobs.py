@@ -186,6 +186,19 @@ def result_of(job: Job) -> SegmentedVolume:
     return job.result
 
 
+def require_slice(segmented: SegmentedVolume, number: int) -> None:
+    """Refuses a slice that a volume does not have.
+
+    Raises:
+        ProblemError: 422.
+    """
+    num_slices = segmented.shape[0]
+    if number >= num_slices:
+        raise ProblemError(
+            422, "There is no such slice", f"slice={number}: the volume has {num_slices}; wanted 0 to {num_slices - 1}."
+        )
+
+
 def _note(job: Job, step: Step) -> None:
     match step:
         case Progress():

@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from PIL import Image
 
+from glioray.pages import data_uri
 from glioray.serving import drawing, problems
 from glioray.serving.accepting import preferred
 from glioray.serving.desk import Desk, Errand, Finished
+from glioray.serving.jobs import require_slice
 from glioray.serving.nifti_mask import nifti_mask
-from glioray.serving.problems import ProblemError
 from glioray.serving.schemas import ModelInfo
 from glioray.serving.upload import Room, Sent, read_sent
 from glioray.serving.visit import visit_of
-from glioray.serving.volume_schemas import JobStatus, VolumeAnswer, answer_json
+from glioray.serving.volume_schemas import JobStatus, SlicePictures, VolumeAnswer, answer_json
 from glioray.serving.volumes import SegmentedVolume
 
 JSON, PNG, GZIP, NIFTI = "application/json", "image/png", "application/gzip", "application/x-nifti"
@@ -33,6 +34,9 @@ CONTENT: dict[str, Any] = {
 }
 _GONE: dict[int | str, dict[str, Any]] = {
     404: {"description": "no such job, or no longer", "content": {problems.MEDIA_TYPE: {}}}
+}
+_NOT_DONE: dict[int | str, dict[str, Any]] = {
+    409: {"description": "not done yet", "content": {problems.MEDIA_TYPE: {}}}
 }
 SliceQuery = Annotated[
     int | None,
@@ -113,10 +117,7 @@ def jobs_router(desk: Desk) -> APIRouter:
     @router.get(
         "/{job_id}/result",
         response_model=VolumeAnswer,
-        responses={
-            200: {"content": CONTENT},
-            409: {"description": "not done yet", "content": {problems.MEDIA_TYPE: {}}},
-        },
+        responses={200: {"content": CONTENT}, **_NOT_DONE},
     )
     async def result(
         job_id: str, request: Request, slice_index: SliceQuery = None, picture: PictureQuery = False
@@ -124,6 +125,12 @@ def jobs_router(desk: Desk) -> APIRouter:
         """What a finished job came to, as `POST /v1/segment` answers; it can be fetched again in another form."""
         finished = await desk.result(job_id, owner_of(request))
         return await _rendered(finished, Rendering(request.headers.get("accept", ""), slice_index, picture))
+
+    @router.get("/{job_id}/slices/{slice_index}", responses=_NOT_DONE)
+    async def pictures(job_id: str, request: Request, slice_index: Annotated[int, Path(ge=0)]) -> SlicePictures:
+        """One slice of a finished job in every channel of its model, which a browser can show; 0 is the lowest."""
+        shown = await desk.pictures(job_id, owner_of(request), slice_index)
+        return SlicePictures(pictures={name: data_uri(picture) for name, picture in shown.items()})
 
     @router.delete("/{job_id}", status_code=204)
     async def cancel(job_id: str, request: Request) -> None:
@@ -151,11 +158,7 @@ def _mask_file(segmented: SegmentedVolume) -> Iterator[bytes]:
 
 
 def _overlay(info: ModelInfo, segmented: SegmentedVolume, slice_index: int | None) -> bytes:
-    num_slices = segmented.shape[0]
     number = segmented.fullest_slice if slice_index is None else slice_index
-    if number >= num_slices:
-        raise ProblemError(
-            422, "There is no such slice", f"slice={number}: the volume has {num_slices}; wanted 0 to {num_slices - 1}."
-        )
-    grey = np.asarray(Image.open(io.BytesIO(segmented.pictures[number]), formats=("PNG",)))
+    require_slice(segmented, number)
+    grey = np.asarray(Image.open(io.BytesIO(segmented.shown[number]), formats=("PNG",)))
     return drawing.png(drawing.overlay(grey, segmented.mask[number], info.labels))

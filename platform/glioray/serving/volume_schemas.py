@@ -94,6 +94,14 @@ class VolumeAnswer(_Frozen):
         )
 
 
+class SlicePictures(_Frozen):
+    """One slice of a volume in every channel of the model."""
+
+    pictures: dict[str, str] = Field(
+        description="by channel: the slice in grey, each channel on one scale over the volume, a PNG as data URI"
+    )
+
+
 class JobStatus(_Frozen):
     """What has become of a volume that was sent as a job."""
 
@@ -132,7 +140,7 @@ def answer_json(info: ModelInfo, segmented: SegmentedVolume, elapsed_s: float, w
     for number, mask in enumerate(segmented.mask):
         values, counts = runs(np.ascontiguousarray(mask))
         pixels = {name: by_slice[number] for name, by_slice in segmented.pixels.items()}
-        picture = data_uri(segmented.pictures[number]) if with_pictures else None
+        picture = data_uri(segmented.shown[number]) if with_pictures else None
         labels = SliceLabels(pixels=pixels, values=values, counts=counts, picture=picture)
         piece = labels.model_dump_json(exclude_none=True)
         yield f",{piece}" if number else piece

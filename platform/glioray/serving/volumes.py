@@ -46,8 +46,8 @@ class SegmentedVolume:
     packed_mask: bytes
     pixels: dict[str, tuple[int, ...]]
     """of each label in each slice"""
-    pictures: tuple[bytes, ...]
-    """each slice in grey, PNG"""
+    pictures: dict[str, tuple[bytes, ...]]
+    """by channel, in the model's order: each slice in grey, PNG"""
     place: Place
     spacing_mm: tuple[float, float, float] | None
     in_domain: bool | None = None
@@ -59,6 +59,11 @@ class SegmentedVolume:
         return np.frombuffer(zlib.decompress(self.packed_mask), np.uint8).reshape(self.shape)
 
     @property
+    def shown(self) -> tuple[bytes, ...]:
+        """Each slice in grey, PNG, in the channel that stands for all."""
+        return self.pictures[drawing.shown(tuple(self.pictures))]
+
+    @property
     def fullest_slice(self) -> int:
         """The slice with the most labeled pixels, the lowest of several; the middle one where nothing is labeled."""
         by_slice = np.sum(list(self.pixels.values()), axis=0)
@@ -67,7 +72,7 @@ class SegmentedVolume:
     @property
     def num_bytes(self) -> int:
         """Of memory that it takes."""
-        return len(self.packed_mask) + sum(len(picture) for picture in self.pictures)
+        return len(self.packed_mask) + sum(len(picture) for slices in self.pictures.values() for picture in slices)
 
 
 Step = Progress | SegmentedVolume | Problem
@@ -110,7 +115,7 @@ class _Scan:
     spacing_mm: tuple[float, float, float] | None
 
 
-_Opened = tuple[list[PreparedSlice], tuple[bytes, ...], _Scan]
+_Opened = tuple[list[PreparedSlice], dict[str, tuple[bytes, ...]], _Scan]
 
 
 def _open(predictor: Predictor, sent: Sent, limits: Limits) -> _Opened | Problem:
@@ -128,10 +133,10 @@ def _open(predictor: Predictor, sent: Sent, limits: Limits) -> _Opened | Problem
     return slices, _pictures(scanned, channels), _Scan(scanned.place, scanned.spacing_mm)
 
 
-def _pictures(scanned: ScannedVolume, channels: tuple[str, ...]) -> tuple[bytes, ...]:
-    """All slices in grey on one scale, or they would flicker when they are leafed through."""
-    grey = drawing.grey_picture(scanned.image.swapaxes(0, 1), channels)
-    return tuple(drawing.png(slice_) for slice_ in grey)
+def _pictures(scanned: ScannedVolume, channels: tuple[str, ...]) -> dict[str, tuple[bytes, ...]]:
+    """All slices of a channel in grey on one scale, or they would flicker when they are leafed through."""
+    greys = {name: drawing.grey(scanned.image[:, index]) for index, name in enumerate(channels)}
+    return {name: tuple(drawing.png(slice_) for slice_ in grey) for name, grey in greys.items()}
 
 
 def _is_known(slices: Sequence[PreparedSlice], answers: Sequence[Segmented]) -> bool | None:
@@ -140,7 +145,7 @@ def _is_known(slices: Sequence[PreparedSlice], answers: Sequence[Segmented]) -> 
 
 
 def _packed(
-    answers: Sequence[Segmented], in_domain: bool | None, pictures: tuple[bytes, ...], scan: _Scan
+    answers: Sequence[Segmented], in_domain: bool | None, pictures: dict[str, tuple[bytes, ...]], scan: _Scan
 ) -> SegmentedVolume:
     mask = np.stack([answer.mask for answer in answers])
     num_slices, height, width = mask.shape

@@ -9,16 +9,21 @@ from importlib import resources
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 
+from glioray import pages
 from glioray.serving import docs_page
 
+STYLE = "page.css"
+SCRIPTS = ("page.js", "markdown.js", "models.js", "asking.js", "answer.js", "pictures.js", "events.js")
+"""in the order in which a browser reads them: each uses what those before it say, and the last one starts"""
 _ALLOWED = "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 def install(api: FastAPI) -> None:
     """`/`, to drop an image on, and `/docs`, to read."""
-    page = resources.files("glioray.serving").joinpath("web/index.html").read_text(encoding="utf-8")
-    (style,) = inline(page, "style")
+    style, *scripts = (Markup(_text(name)) for name in (STYLE, *SCRIPTS))  # noqa: S704 - our own files
+    page = pages.render("glioray.serving", "web/index.html.j2", style=style, scripts=scripts)
 
     @api.get("/", include_in_schema=False)
     async def index() -> HTMLResponse:
@@ -27,6 +32,10 @@ def install(api: FastAPI) -> None:
     @api.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:
         return _answer(docs_page.render(api.openapi(), style, str(request.base_url).rstrip("/")))
+
+
+def _text(name: str) -> str:
+    return resources.files("glioray.serving").joinpath("web", name).read_text(encoding="utf-8")
 
 
 def inline(page: str, tag: str) -> list[str]:

@@ -65,6 +65,14 @@ def write_phantom(
     return _summary(folder, settings)
 
 
+def write_scan(folder: Path, scan: BrainScan) -> None:
+    """FOLDER/<its name>_{flair,t1,t1ce,t2,seg}.nii.gz; the folder must not be there yet."""
+    folder.mkdir(parents=True)
+    for sequence, volume in scan.sequences.items():
+        _write_nifti(folder / f"{folder.name}_{sequence}.nii.gz", volume, scan.affine)
+    _write_nifti(folder / f"{folder.name}_seg.nii.gz", scan.labels, scan.affine)
+
+
 def _holds_anything(folder: Path) -> bool:
     return folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
 
@@ -116,16 +124,9 @@ def _write_patient(folder: Path, patient: Patient, settings: PhantomSettings) ->
     volume_ml = found.volume_ml
     if patient.kind is Kind.GLIOMA:
         scan = scan_brain(patient, settings)
-        _write_scan(folder / "volumes" / patient.patient_id, scan)
+        write_scan(folder / "volumes" / patient.patient_id, scan)
         volume_ml = volumes_ml(scan.labels, float(abs(np.linalg.det(scan.affine))))
     return {"id": patient.patient_id, "kind": str(patient.kind), "tumor_volume_ml": volume_ml}
-
-
-def _write_scan(folder: Path, scan: BrainScan) -> None:
-    folder.mkdir(parents=True)
-    for sequence, volume in scan.sequences.items():
-        _write_nifti(folder / f"{folder.name}_{sequence}.nii.gz", volume, scan.affine)
-    _write_nifti(folder / f"{folder.name}_seg.nii.gz", scan.labels, scan.affine)
 
 
 def _write_nifti(path: Path, voxels: NDArray[Any], affine: NDArray[np.float64]) -> None:
