@@ -25,6 +25,9 @@ def ask(
     model: Annotated[str | None, typer.Option(help="NAME, NAME@VERSION or NAME@ALIAS; default: the first")] = None,
     channels: Annotated[str | None, typer.Option(help="what the channels of one volume are: flair,t1,t1ce,t2")] = None,
     mask: Annotated[Path, typer.Option(help="where the mask of a volume is saved")] = Path("mask.nii.gz"),
+    explain: Annotated[
+        str | None, typer.Option(help="gradcam or attention: saves what an image's class came from as NAME-gradcam.png")
+    ] = None,
     key: Annotated[str | None, typer.Option(envvar="GLIORAY_API_KEY", help="where the service asks for one")] = None,
     as_json: Json = False,
 ) -> None:
@@ -35,12 +38,14 @@ def ask(
     sequences = _sequences(files)
     with Client(url, key) as client, terminal.bars(as_json) as show:
         if sequences or files[0].lower().endswith(VOLUME_ENDINGS):
+            if explain:
+                raise RequestError(f"--explain {explain}: is for the class of one image, and this is a volume")
             sent = sequences or files[0]
             found = client.segment_volume(sent, mask, model, channels, lambda done, total: show("slices", done, total))
             facts = {name: _ml(value) for name, value in found.volumes_ml.items()}
             facts = found.answer | {"mask": str(mask)} if as_json else facts | {"mask": terminal.relative(mask)}
         else:
-            answer = _ask_image(client, files[0], model)
+            answer = _ask_image(client, files[0], model, explain)
             facts = answer if as_json else _image_facts(answer)
     terminal.close(as_json, "Answered", facts)
 
@@ -96,8 +101,18 @@ def _sequences(files: list[str]) -> dict[str, str]:
     return {name: file for name, _, file in named}
 
 
-def _ask_image(client: Client, file: str, model: str | None) -> Answer:
-    """By the task of the model that is named, else of the first one served."""
+def _ask_image(client: Client, file: str, model: str | None, explain: str | None) -> Answer:
+    """By the task of the model that is named, else of the first one served; with `explain` that of a classifier.
+
+    The overlay of an explanation is saved, and its path stands in its place.
+    """
+    from glioray.client import save_picture
+
+    if explain:
+        answer = client.classify(file, model, explain)
+        explanation = answer["explanation"]
+        explanation["overlay"] = str(save_picture(explanation["overlay"], f"{Path(file).stem}-{explain}.png"))
+        return answer
     name = (model or "").partition("@")[0]
     tasks = [served["task"] for served in client.models() if not name or served["name"] == name]
     return client.segment(file, model) if tasks[:1] == ["segmentation"] else client.classify(file, model)
@@ -107,8 +122,17 @@ def _image_facts(answer: Answer) -> dict[str, Any]:
     model = {"model": f"{answer['model']}@{answer['version']}"}
     if "probabilities" in answer:
         shares = {name: f"{value:.1%}" for name, value in answer["probabilities"].items()}
-        return {"label": answer["label"], **shares, **model}
+        return {"label": answer["label"], **shares, **_explanation_facts(answer), **model}
     return {name: f"{area['area_share']:.1%} of the slice" for name, area in answer["labels"].items()} | model
+
+
+def _explanation_facts(answer: Answer) -> dict[str, Any]:
+    explanation = answer.get("explanation")
+    if explanation is None:
+        return {}
+    peak = explanation.get("peak")
+    place = "nothing speaks for the class" if peak is None else f"most at row {peak[0]}, column {peak[1]}"
+    return {explanation["method"]: f"{place}: {explanation['overlay']}"}
 
 
 def _ml(value: float | None) -> str:

@@ -12,6 +12,7 @@ Needs neither torch nor Ray.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -116,24 +117,33 @@ class Client:
                 )
             time.sleep(SHORTEST_WAIT_S * 5)
 
-    def classify(self, image: Image, model: str | None = None) -> Answer:
+    def classify(self, image: Image, model: str | None = None, explain: str | None = None) -> Answer:
         """`label`, `confidence` and `probabilities` of one image, by its path or as the bytes of its file.
+
+        Args:
+            image: of any format that the service reads.
+            model: NAME, NAME@VERSION or NAME@ALIAS.
+            explain: gradcam, or attention of a Vision Transformer: adds `explanation`, see `save_picture`.
 
         Raises:
             RequestError: the service refuses it, or cannot be reached.
         """
-        answer: Answer = self._post("/v1/classify", image, {"model": model}).json()
+        answer: Answer = self._post("/v1/classify", image, {"model": model, "explain": explain}).json()
         return answer
 
-    def segment(self, image: Image, model: str | None = None, scaled: bool = False) -> Answer:
+    def segment(
+        self, image: Image, model: str | None = None, scaled: bool = False, uncertainty: bool = False
+    ) -> Answer:
         """`labels` with their areas and the `mask` as runs, of one slice with all channels; raises as `classify`.
 
         Args:
             image: TIFF with a page for each channel, .npy (channels, height, width), or DICOM for one channel.
             model: NAME, NAME@VERSION or NAME@ALIAS.
             scaled: the 8-bit pixels carry the scale of their volume.
+            uncertainty: adds `uncertainty`, see `save_picture`, and `mean_uncertainty`.
         """
-        query = {"model": model, "scaled": "true" if scaled else None}
+        wishes = {"scaled": scaled, "uncertainty": uncertainty}
+        query = {"model": model, **{name: "true" if is_wished else None for name, is_wished in wishes.items()}}
         answer: Answer = self._post("/v1/segment", image, query).json()
         return answer
 
@@ -183,14 +193,7 @@ class Client:
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
     def _save(self, address: str, place: Path) -> Path:
-        content = self._ask("GET", address, headers={"Accept": MASK_TYPE}).content
-        partial = place.with_name(f".{place.name}.partial")
-        try:
-            partial.write_bytes(content)
-            partial.replace(place)
-        finally:
-            partial.unlink(missing_ok=True)
-        return place
+        return _written(self._ask("GET", address, headers={"Accept": MASK_TYPE}).content, place)
 
     def _post(
         self, address: str, sent: Volume, query: Mapping[str, str | None], headers: Mapping[str, str] | None = None
@@ -212,6 +215,22 @@ class Client:
         if response.is_success:
             return response
         raise _refusal(response, self.url)
+
+
+def save_picture(data_uri: str, place: str | Path) -> Path:
+    """Where a picture of an answer, such as `answer["explanation"]["overlay"]`, now lies as PNG."""
+    return _written(base64.b64decode(data_uri.partition(",")[2]), Path(place))
+
+
+def _written(content: bytes, place: Path) -> Path:
+    """The file, whole or not at all."""
+    partial = place.with_name(f".{place.name}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(place)
+    finally:
+        partial.unlink(missing_ok=True)
+    return place
 
 
 def _paths(sent: Volume) -> Iterator[tuple[str, Path]]:

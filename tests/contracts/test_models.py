@@ -14,7 +14,9 @@ from torch import nn
 
 from glioray.data.records import Signature
 from glioray.errors import ModelError, RecipeError
+from glioray.explain.methods import heat_maps
 from glioray.models import _contract as models
+from glioray.models._fold import folded
 from glioray.models._maps import maps
 from glioray.recipe import Recipe
 
@@ -45,6 +47,9 @@ def choices() -> list[tuple[str, str, Any]]:
 
 
 every_model = pytest.mark.parametrize("name", NAMES)
+every_classifier = pytest.mark.parametrize(
+    "name", [name for name in NAMES if models.load(name).Config.task == "classification"]
+)
 every_choice = pytest.mark.parametrize(("name", "field", "value"), choices())
 
 every_deep_supervision = pytest.mark.parametrize(
@@ -183,6 +188,38 @@ def test_its_feature_maps_can_be_looked_at_and_it_answers_as_before(name):
     assert all(value.ndim == 4 and len(value) == 2 for value in found.values())
     with torch.inference_mode():
         assert torch.equal(model(images), before)
+
+
+@every_classifier
+def test_gradcam_is_a_map_over_the_image_alone_as_in_a_batch_and_leaves_nothing_behind(name):
+    model, images = built(name, SIGNATURES[0]).train(), images_of(SIGNATURES[0], num_images=3)
+    classes = torch.tensor([0, 3, 1])
+
+    heat = heat_maps(model, images, classes, "gradcam")
+    alone = [heat_maps(model, images[n : n + 1], classes[n : n + 1], "gradcam") for n in range(3)]
+
+    assert heat.shape == (3, 96, 96)
+    assert heat.dtype == torch.float32
+    assert heat.min() >= 0
+    assert set(heat.amax((1, 2)).tolist()) <= {0.0, 1.0}
+    assert heat.any()
+    assert torch.equal(heat_maps(model, images, classes, "gradcam"), heat)
+    torch.testing.assert_close(heat, torch.cat(alone), rtol=0, atol=1e-5)
+    assert all(weight.grad is None for weight in model.parameters())
+    assert model.training
+    assert torch.is_grad_enabled()
+    assert not torch.is_inference_mode_enabled()
+
+
+@every_classifier
+def test_gradcam_is_the_same_when_batchnorm_is_folded_and_channels_are_last(name):
+    model, images = built(name, SIGNATURES[0]).eval(), images_of(SIGNATURES[0])
+    served = folded(model).to(memory_format=torch.channels_last)
+    classes = torch.tensor([0, 1])
+
+    heat = heat_maps(served, images.to(memory_format=torch.channels_last), classes, "gradcam")
+
+    torch.testing.assert_close(heat, heat_maps(model, images, classes, "gradcam"), rtol=0, atol=1e-4)
 
 
 @every_model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -12,10 +13,11 @@ import nibabel
 import numpy as np
 import pytest
 import uvicorn
+from PIL import Image
 from typer.testing import CliRunner
 
 from glioray.cli import app
-from glioray.client import Client
+from glioray.client import Client, save_picture
 from glioray.errors import RequestError
 from glioray.serving.api import create_api
 
@@ -63,6 +65,12 @@ def url(kinds, regions, seen):
         yield url
 
 
+def np_file(pixels):
+    stream = io.BytesIO()
+    np.save(stream, pixels)
+    return stream.getvalue()
+
+
 @pytest.fixture
 def scan(tmp_path, head_of, nifti_of):
     files = {}
@@ -88,6 +96,18 @@ def test_an_image_is_classified_by_its_path_or_its_bytes(url, picture, classifie
     for answer in answers:
         assert answer["label"] == expected.label
         assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=1e-6)
+
+
+def test_an_answer_explains_itself_and_its_picture_is_saved(url, picture, tmp_path):
+    with Client(url) as client:
+        explanation = client.classify(picture, explain="gradcam")["explanation"]
+        saved = save_picture(explanation["overlay"], tmp_path / "overlay.png")
+        unsure = client.segment(np_file(np.ones((4, 24, 28))), uncertainty=True)
+
+    assert explanation["method"] == "gradcam"
+    assert Image.open(saved).size == Image.open(picture).size
+    assert list(tmp_path.glob(".*")) == []
+    assert unsure["uncertainty"].startswith("data:image/png")
 
 
 def test_a_volume_is_waited_for_with_progress_and_its_mask_saved_as_nifti(url, scan, tmp_path, seen):
@@ -172,6 +192,27 @@ def test_ask_says_what_an_image_shows(url, picture, classifier, slice_of):
     assert done.exit_code == 0, done.output
     assert classifier.classify(slice_of(1)).label in done.output
     assert "kinds@1" in done.output
+
+
+def test_ask_saves_what_the_class_came_from(url, picture, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    shown = CliRunner().invoke(app, ["ask", url, str(picture), "--explain", "gradcam"])
+    facts = CliRunner().invoke(app, ["ask", url, str(picture), "--explain", "gradcam", "--json"])
+
+    assert shown.exit_code == 0, shown.output
+    assert "most at row" in shown.output
+    assert "scan-gradcam.png" in shown.output
+    assert Image.open(tmp_path / "scan-gradcam.png").size == Image.open(picture).size
+    assert json.loads(facts.output)["explanation"]["overlay"] == "scan-gradcam.png"
+
+
+def test_ask_explains_no_volume_and_hands_on_what_the_service_refuses(url, picture, scan):
+    volume = CliRunner().invoke(app, ["ask", url, f"flair={scan['flair']}", f"t1={scan['t1']}", "--explain", "gradcam"])
+    refused = CliRunner().invoke(app, ["ask", url, str(picture), "--explain", "attention"])
+
+    assert "this is a volume" in str(volume.exception)
+    assert "can be explained by gradcam only" in str(refused.exception)
 
 
 def test_ask_says_the_millilitres_of_a_volume_and_saves_its_mask(url, scan, tmp_path):

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from glioray.serving.drawing import COLORS, grey_picture, overlay, runs
+from glioray.serving.drawing import COLORS, HEAT_COLOR, HEAT_OPACITY, grey_picture, heat_overlay, overlay, runs
 
 
 @pytest.mark.parametrize("mask", [[[0, 0, 1], [1, 0, 4]], [[7]], [[255, 255]], [[0, 0], [0, 0]]])
@@ -41,3 +41,15 @@ def test_a_16_bit_slice_is_stretched_for_the_screen():
     picture = grey_picture(raw, ("t1",))
 
     assert (picture.dtype, picture.min(), picture.max()) == (np.uint8, 0, 255)
+
+
+def test_the_higher_a_heat_map_the_stronger_its_color_and_where_it_is_zero_the_slice_is_as_it_was():
+    grey = np.full((1, 3), 100, dtype=np.uint8)
+
+    picture = heat_overlay(grey, np.array([[0, 0.5, 1]], dtype=np.float32))
+
+    color = np.array([int(HEAT_COLOR[i : i + 2], 16) for i in (1, 3, 5)])
+    assert picture.dtype == np.uint8
+    assert picture[0, 0].tolist() == [100, 100, 100]
+    assert picture[0, 2].tolist() == np.rint(100 * (1 - HEAT_OPACITY) + color * HEAT_OPACITY).tolist()
+    assert picture[0, 1].tolist() == pytest.approx((picture[0, 0].astype(int) + picture[0, 2]) / 2, abs=0.6)

@@ -31,7 +31,7 @@ __all__ = [
     "restore_mask",
 ]
 
-Pixel = TypeVar("Pixel", np.uint8, np.bool_)
+Pixel = TypeVar("Pixel", np.uint8, np.bool_, np.float32)
 Intensity = Literal["percentile", "zscore", "as_is"]
 VERSION = 2  # rises with every change of this code or of head.py that gives other pixels
 LOW_PERCENT, HIGH_PERCENT = 0.5, 99.5
@@ -108,8 +108,8 @@ def prepare_mask(mask: NDArray[np.uint8], frame: Frame) -> NDArray[np.uint8]:
     return _sample(mask, frame)
 
 
-def restore_mask(mask: NDArray[np.uint8], frame: Frame) -> NDArray[np.uint8]:
-    """(..., H, W) in the raw picture's grid from a prepared (..., S, S); zero outside the frame."""
+def restore_mask(mask: NDArray[Pixel], frame: Frame) -> NDArray[Pixel]:
+    """(..., H, W) in the raw picture's grid from a mask or map (..., S, S); zero outside the frame."""
     rows, in_rows = _places_back(frame.raw_height, frame.top, frame)
     columns, in_columns = _places_back(frame.raw_width, frame.left, frame)
     restored = mask.take(rows, axis=-2).take(columns, axis=-1)

@@ -8,6 +8,7 @@ Shapes: B images, C channels, H x W pixels, N tokens, h heads.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
@@ -39,7 +40,7 @@ def maps(
     """
     found: dict[str, Tensor] = {}
     with ExitStack() as stack, torch.no_grad():
-        stack.enter_context(_as_it_answers(model))
+        stack.enter_context(as_it_answers(model))
         for name, module, reading in _asked(model, of):
             stack.enter_context(module.register_forward_hook(_keep(found, name, reading)))
         model(images)
@@ -48,8 +49,8 @@ def maps(
 
 def _asked(model: nn.Module, of: Collection[Kind]) -> Iterator[tuple[str, nn.Module, Reading]]:
     if "features" in of:
-        as_map = _feature_reading(model)
-        yield from ((name, block, as_map) for name, block in _blocks(model))
+        as_map = feature_reading(model)
+        yield from ((name, block, as_map) for name, block in blocks(model))
     for name, module in model.named_modules():
         if "gates" in of and isinstance(module, nn.Sigmoid):
             yield name, module, _gate
@@ -57,15 +58,18 @@ def _asked(model: nn.Module, of: Collection[Kind]) -> Iterator[tuple[str, nn.Mod
             yield name, module, _attention
 
 
-def _blocks(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """The parts that a person would draw: lists of blocks, encoders and wrappers are looked into, blocks are not."""
+def blocks(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """The parts that a person would draw: lists of blocks, encoders and wrappers are looked into, blocks are not.
+
+    A sequence without weights is what folding leaves of a BatchNorm with its activation: a part as it was before.
+    """
     children = list(module.named_children())
     is_wrapper = len(children) == 1 and name in ("", ENCODER)
     for child_name, child in children:
         path = f"{name}.{child_name}" if name else child_name
         if is_wrapper or path == ENCODER or _is_list(child):
-            yield from _blocks(child, path)
-        elif _has_weights(child):
+            yield from blocks(child, path)
+        elif _has_weights(child) or (isinstance(child, nn.Sequential) and len(child)):
             yield path, child
 
 
@@ -76,12 +80,26 @@ def _is_list(module: nn.Module) -> bool:
     return isinstance(module, nn.Sequential) and bool(parts) and all(any(part.children()) for part in parts)
 
 
+def has_attention(block: nn.Module) -> bool:
+    """Whether an attention is in it that can be looked at."""
+    return any(name.rpartition(".")[2] == SOFTMAX_DROPOUT for name, _ in block.named_modules())
+
+
+def num_prefix_tokens(model: nn.Module) -> int:
+    """How many tokens stand before those of the patches; 0 where there are none, or no tokens at all."""
+    return max(getattr(module, "num_prefix_tokens", 0) for module in model.modules())
+
+
 def _has_weights(module: nn.Module) -> bool:
     return any(True for _ in module.parameters())
 
 
 def _keep(found: dict[str, Tensor], name: str, reading: Reading) -> Callable[[nn.Module, Any, Any], None]:
+    asker = threading.get_ident()
+
     def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        if threading.get_ident() != asker:  # another one asks the same network for an answer
+            return
         value = reading(output) if isinstance(output, Tensor) else None
         if value is not None:
             found[name] = value.clone()  # what comes next may write into it
@@ -89,9 +107,9 @@ def _keep(found: dict[str, Tensor], name: str, reading: Reading) -> Callable[[nn
     return hook
 
 
-def _feature_reading(model: nn.Module) -> Reading:
+def feature_reading(model: nn.Module) -> Reading:
     """How an output of this network becomes (B,C,H,W); nothing where it is no map."""
-    prefix = max(getattr(module, "num_prefix_tokens", 0) for module in model.modules())
+    prefix = num_prefix_tokens(model)
     channels_are_last = any(getattr(module, "output_fmt", None) == "NHWC" for module in model.modules())
 
     def read(output: Tensor) -> Tensor | None:
@@ -114,7 +132,7 @@ def _attention(output: Tensor) -> Tensor | None:
 
 
 @contextmanager
-def _as_it_answers(model: nn.Module) -> Iterator[None]:
+def as_it_answers(model: nn.Module) -> Iterator[None]:
     """In eval mode and with attention that can be seen; both are put back, module by module."""
     modes = {module: module.training for module in model.modules()}
     flags = {module: getattr(module, FUSED_FLAG) for module in modes if hasattr(module, FUSED_FLAG)}

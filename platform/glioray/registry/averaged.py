@@ -8,7 +8,7 @@ Shapes: B images, C channels, M members, K outputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -41,13 +41,16 @@ class Averaged(nn.ModuleList):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Logits whose probabilities are the mean of the members' probabilities."""
-        each = zip(self, self.get_buffer("mean"), self.get_buffer("std"), strict=True)
-        answers = [network((pixels - mean[:, None, None]) / std[:, None, None]) for network, mean, std in each]
-        logits = torch.stack([answer.float() for answer in answers])
+        logits = torch.stack([network(images).float() for network, images in self.each(pixels)])
         # In logarithms, so that a probability of 1e-60 is not 0. A sum does for the mean: its factor cancels.
         if self.is_exclusive:
             return F.log_softmax(logits, dim=2).logsumexp(dim=0)
         return F.logsigmoid(logits).logsumexp(dim=0) - F.logsigmoid(-logits).logsumexp(dim=0)
+
+    def each(self, pixels: Tensor) -> Iterator[tuple[nn.Module, Tensor]]:
+        """Every member, and the images as it takes them."""
+        for network, mean, std in zip(self, self.get_buffer("mean"), self.get_buffer("std"), strict=True):
+            yield network, (pixels - mean[:, None, None]) / std[:, None, None]
 
 
 def identity(num_channels: int) -> Normalization:

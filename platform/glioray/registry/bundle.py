@@ -139,7 +139,7 @@ class ModelBundle:
             BundleError: the weights are not those of the architecture that the config names.
         """
         try:
-            model = _network(self.config)
+            model = fresh_network(self.config)
             model.load_state_dict(dict(self.weights))
         except (RuntimeError, ModelError) as error:
             reason = " ".join(str(error).split())[:200]
@@ -179,8 +179,8 @@ def versions() -> dict[str, str]:
     return {"glioray": glioray.__version__, "torch": torch.__version__}
 
 
-def _network(config: BundleConfig) -> nn.Module:
-    """The network of a bundle, with fresh weights."""
+def fresh_network(config: BundleConfig) -> nn.Module:
+    """The network of a bundle, with fresh weights; raises as `build_network`."""
     recipes = [Recipe.from_values(recipe, "bundle") for recipe in config.recipes]
     networks = [build_network(recipe, config.contents, config.signature) for recipe in recipes]
     if not config.members:

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 import glioray
+from glioray.explain.methods import Method
 from glioray.pages import data_uri
 from glioray.registry.card import NOT_A_DEVICE
 from glioray.serving import description, problems, samples, schemas, volume_api, web_page
@@ -37,6 +38,13 @@ RejectQuery = Annotated[
 ChannelsQuery = Annotated[
     str | None,
     Query(description="of one file with all channels: what they are, in their order, with commas; none: as the model"),
+]
+ExplainQuery = Annotated[
+    Method | None,
+    Query(description="add where the image counted for the class; attention is for Vision Transformers only"),
+]
+UncertaintyQuery = Annotated[
+    bool, Query(description="add how unsure each pixel of a slice is, over four mirrored copies; in JSON only")
 ]
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": {problems.MEDIA_TYPE: {}}}
@@ -131,12 +139,13 @@ def _add_classify(api: FastAPI, models: Sequence[Served], max_body_bytes: int) -
         model: ModelQuery = None,
         picture: PictureQuery = False,
         reject_out_of_domain: RejectQuery = False,
+        explain: ExplainQuery = None,
     ) -> schemas.ClassifyAnswer:
         """Which tumor one image shows."""
         started_at = time.perf_counter()
         chosen = choose(request, models, model, "classification")
         upload = (await read_sent(request, max_body_bytes)).slice_file()
-        reply = await _ask(chosen, request, upload, Wish(picture=picture))
+        reply = await _ask(chosen, request, upload, Wish(picture=picture, explain=explain))
         assert isinstance(reply.answer, Classified)
         if reject_out_of_domain:
             require_known(chosen.info, reply.answer.in_domain)
@@ -144,6 +153,7 @@ def _add_classify(api: FastAPI, models: Sequence[Served], max_body_bytes: int) -
             label=reply.answer.label,
             confidence=reply.answer.confidence,
             probabilities=reply.answer.probabilities,
+            explanation=_explanation(reply),
             **_about(chosen.info, reply, started_at),
         )
 
@@ -172,6 +182,7 @@ def _add_segment(api: FastAPI, models: Sequence[Served], desk: Desk, volumes: Vo
         reject_out_of_domain: RejectQuery = False,
         channels: ChannelsQuery = None,
         slice_index: volume_api.SliceQuery = None,
+        uncertainty: UncertaintyQuery = False,
     ) -> schemas.SegmentAnswer | Response:
         """Where a tumor is, in one slice or in a volume.
 
@@ -182,14 +193,15 @@ def _add_segment(api: FastAPI, models: Sequence[Served], desk: Desk, volumes: Vo
         chosen = choose(request, models, model, "segmentation")
         sent = await volume_api.receive(request, room, volumes.limits.body_bytes, max_body_bytes, channels)
         if sent.is_volume:
-            _refuse_scaled(scaled)
+            _refuse_of_volume(scaled=scaled, uncertainty=uncertainty)
             errand = Errand(chosen.info, sent, reject_out_of_domain, volume_api.owner_of(request))
             if volume_api.is_job_wished(request):
                 return await volume_api.accepted(errand, desk)
             rendering = volume_api.Rendering(request.headers.get("accept", ""), slice_index, picture)
             return await volume_api.answer_now(errand, desk, request, rendering)
         is_overlay = "image/png" in request.headers.get("accept", "")
-        reply = await _ask(chosen, request, sent.slice_file(), Wish(picture, is_overlay, scaled))
+        wish = Wish(picture, is_overlay, scaled, uncertainty=uncertainty and not is_overlay)
+        reply = await _ask(chosen, request, sent.slice_file(), wish)
         assert isinstance(reply.answer, Labeled)
         if reject_out_of_domain:
             require_known(chosen.info, reply.answer.in_domain)
@@ -199,9 +211,9 @@ def _add_segment(api: FastAPI, models: Sequence[Served], desk: Desk, volumes: Vo
         return _segment_answer(chosen.info, reply, reply.answer, scale, started_at)
 
 
-def _refuse_scaled(scaled: bool) -> None:
-    if scaled:
-        detail = "scaled=true is for a slice: a volume is put on its own scale. Leave it out."
+def _refuse_of_volume(**wishes: bool) -> None:
+    if wished := [f"{name}=true" for name, is_wished in wishes.items() if is_wished]:
+        detail = f"{' and '.join(wished)}: for a slice only, and this is a volume. Leave it out."
         raise ProblemError(422, "The request has a wrong value", detail)
 
 
@@ -221,6 +233,14 @@ def _found(reply: Reply) -> tuple[str, ...]:
     return tuple(name for name, pixels in reply.answer.pixels.items() if pixels)
 
 
+def _explanation(reply: Reply) -> schemas.Explanation | None:
+    found = reply.explanation
+    if found is None:
+        return None
+    overlay = data_uri(found.overlay)
+    return schemas.Explanation(method=found.method, label=found.label, overlay=overlay, peak=found.peak)
+
+
 def _segment_answer(
     info: schemas.ModelInfo, reply: Reply, answer: Labeled, scale: str, started_at: float
 ) -> schemas.SegmentAnswer:
@@ -230,7 +250,15 @@ def _segment_answer(
         for name, pixels in answer.pixels.items()
     }
     mask = schemas.Mask(shape=answer.shape, values=answer.values, counts=answer.counts)
-    return schemas.SegmentAnswer(labels=areas, mask=mask, scaled_by=scale, **_about(info, reply, started_at))
+    unsure = reply.uncertainty
+    return schemas.SegmentAnswer(
+        labels=areas,
+        mask=mask,
+        scaled_by=scale,
+        uncertainty=unsure and data_uri(unsure.picture),
+        mean_uncertainty=unsure and unsure.mean,
+        **_about(info, reply, started_at),
+    )
 
 
 def _about(info: schemas.ModelInfo, reply: Reply, started_at: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from PIL import Image
 # Okabe and Ito's colors, which stay apart for color-blind eyes; the first ones show best on grey.
 COLORS = ("#d55e00", "#56b4e9", "#f0e442", "#009e73", "#cc79a7", "#0072b2", "#e69f00")
 OPACITY = 0.5
+HEAT_COLOR, HEAT_OPACITY = COLORS[0], 0.7
 
 
 def colors_of(labels: dict[str, int]) -> dict[str, str]:
@@ -48,6 +49,15 @@ def overlay(grey: NDArray[np.uint8], mask: NDArray[np.uint8], labels: dict[str, 
         mixed = picture[inside] * (1 - OPACITY) + np.array(_rgb(color)) * OPACITY
         picture[inside] = np.rint(mixed).astype(np.uint8)
     return picture
+
+
+def heat_overlay(grey: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """(H,W,3): a heat map (H,W) in 0..1 over the slice, in one color, which is the stronger the higher the map is."""
+    opacity = (HEAT_OPACITY * heat)[..., None]
+    mixed: NDArray[np.uint8] = np.rint(grey[..., None] * (1 - opacity) + np.array(_rgb(HEAT_COLOR)) * opacity).astype(
+        np.uint8
+    )
+    return mixed
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:

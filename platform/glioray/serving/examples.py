@@ -18,6 +18,7 @@ _CLASSIFIER: dict[str, Any] = {
     "labels": {},
     "regions": {},
     "colors": {},
+    "explanations": ["gradcam"],
     "scores": [],
     "data_fingerprint": "0123456789ab",
     "leak": None,
@@ -37,6 +38,12 @@ EXAMPLES: dict[str, Any] = {
         "label": "meningioma",
         "confidence": 0.91,
         "probabilities": {"glioma": 0.05, "meningioma": 0.91, "notumor": 0.01, "pituitary": 0.03},
+        "explanation": {
+            "method": "gradcam",
+            "label": "meningioma",
+            "overlay": "data:image/png;base64,iVBORw0KGgo...",
+            "peak": [88, 131],
+        },
     },
     "/v1/segment": {
         "model": "regions",
@@ -50,6 +57,8 @@ EXAMPLES: dict[str, Any] = {
         },
         "mask": {"shape": [4, 4], "values": [0, 2, 1, 2, 0], "counts": [5, 2, 2, 2, 5]},
         "scaled_by": "this slice alone",
+        "uncertainty": "data:image/png;base64,iVBORw0KGgo...",
+        "mean_uncertainty": 0.21,
     },
 }
 PROBLEM: dict[str, Any] = {

@@ -20,7 +20,7 @@ from glioray.data.preprocessing import Frame, Preprocessing, normalize, prepare_
 from glioray.errors import ModelError
 from glioray.models._fold import folded
 from glioray.recipe import Recipe
-from glioray.registry.bundle import BundleConfig, ModelBundle
+from glioray.registry.bundle import BundleConfig, Flips, ModelBundle
 from glioray.serving.domain import Domain
 from glioray.tasks import _contract as tasks
 from glioray.tasks.clean_up import remove_small
@@ -136,10 +136,18 @@ class Predictor:
         Raises:
             ModelError: the images have another shape than those that the model learned from.
         """
+        return tempered(self.mirrored_mean(images, self.config.flips), self.config.temperature).cpu()
+
+    @torch.inference_mode()
+    def mirrored_mean(self, images: Tensor, flips: Flips) -> Tensor:
+        """As `predict`, but before any temperature, on the device, and over the copies that are asked for."""
+        pixels = self.normalized(images)
+        return torch.stack([self._probabilities(pixels, axes) for axes in MIRRORED_AXES[flips]]).mean(dim=0)
+
+    def normalized(self, images: Tensor) -> Tensor:
+        """(N,C,S,S) float32 on the device, as the network takes them; raises as `predict`."""
         self._require_shape(images)
-        pixels = normalize(images.to(self.device), self.config.normalization)
-        copies = [self._probabilities(pixels, axes) for axes in MIRRORED_AXES[self.config.flips]]
-        return tempered(torch.stack(copies).mean(dim=0), self.config.temperature).cpu()
+        return normalize(images.to(self.device), self.config.normalization)
 
     def is_known(self, images: Tensor) -> list[bool | None]:
         """Of prepared images (N,C,S,S): whether each is like those that the model learned from; none: not known."""
@@ -163,7 +171,7 @@ class Predictor:
     def classify_batch(self, slices: Sequence[PreparedSlice]) -> list[Classified]:
         """The class of each; the same as one by one but for float32 rounding."""
         classes = self.config.contents.classes
-        images = _stack(slices)
+        images = stacked(slices)
         answers = []
         for row, is_known in zip(self.predict(images), self.is_known(images), strict=True):
             best = int(row.argmax())
@@ -173,7 +181,7 @@ class Predictor:
 
     def segment_batch(self, slices: Sequence[PreparedSlice]) -> list[Segmented]:
         """The label map of each, back in its raw picture's grid."""
-        images = _stack(slices)
+        images = stacked(slices)
         labels = self.label_map(self.predict(images)).numpy()
         found = zip(labels, slices, self.is_known(images), strict=True)
         return [self._segmented(mask, prepared.frame, is_known) for mask, prepared, is_known in found]
@@ -234,5 +242,6 @@ def tempered(probabilities: Tensor, temperature: float) -> Tensor:
     return (probabilities.clamp(min=tiny).log() / temperature).softmax(dim=1)
 
 
-def _stack(slices: Sequence[PreparedSlice]) -> Tensor:
+def stacked(slices: Sequence[PreparedSlice]) -> Tensor:
+    """(N,C,S,S) uint8."""
     return torch.from_numpy(np.stack([prepared.image for prepared in slices]))

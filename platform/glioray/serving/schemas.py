@@ -5,10 +5,12 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from glioray.data.records import TaskName
+from glioray.explain.methods import Method
 from glioray.registry.bundle import BundleConfig, Calibration, Score
 from glioray.registry.card import NOT_A_DEVICE
 from glioray.registry.store import Published
 from glioray.serving.drawing import colors_of
+from glioray.serving.explaining import known_methods
 from glioray.serving.turns import ReplicaState
 
 
@@ -30,6 +32,7 @@ class ModelInfo(_Frozen):
     labels: dict[str, int] = Field({}, description="segmentation: the value of each label in the mask")
     regions: dict[str, tuple[str, ...]] = Field({}, description="segmentation: labels that count together")
     colors: dict[str, str] = Field({}, description="segmentation: how each label is drawn")
+    explanations: tuple[Method, ...] = Field((), description="of a classifier: what `explain` may ask for")
     scores: tuple[Score, ...]
     calibration: Calibration | None = Field(None, description="of a classifier: what made its confidence honest")
     data_fingerprint: str
@@ -61,6 +64,7 @@ class ModelInfo(_Frozen):
             labels=contents.labels,
             regions=contents.regions,
             colors=colors_of(contents.labels),
+            explanations=known_methods(config),
             scores=config.scores,
             calibration=config.calibration,
             data_fingerprint=config.data_fingerprint,
@@ -100,12 +104,26 @@ class _Answer(_Frozen):
     picture: str | None = Field(None, description="with `picture=true`: the slice in grey, a PNG as data URI")
 
 
+class Explanation(_Frozen):
+    """Where the image counted. It shows what the model used, not where a tumor is, nor that the answer is right."""
+
+    method: Method
+    label: str = Field(description="the class that is explained: the one answered; attention is alike for every class")
+    overlay: str = Field(description="the slice in grey, the more orange the more it counted, a PNG as data URI")
+    peak: tuple[int, int] | None = Field(
+        None,
+        description="row and column of the highest place in the image that was sent; absent where nothing speaks for "
+        "the class",
+    )
+
+
 class ClassifyAnswer(_Answer):
     """The class of one image."""
 
     label: str
     confidence: float
     probabilities: dict[str, float]
+    explanation: Explanation | None = Field(None, description="with `explain=`")
 
 
 class LabelArea(_Frozen):
@@ -135,6 +153,14 @@ class SegmentAnswer(_Answer):
     scaled_by: str = Field(
         description="what brought the intensities to the model's scale: `the sender`, with `scaled=true`, or `this "
         "slice alone`, which is only near to the scale of its volume that the model learned from"
+    )
+    uncertainty: str | None = Field(
+        None,
+        description="with `uncertainty=true`: a PNG as data URI, 255 times the entropy in bits of the mean probability "
+        "over four mirrored copies. It shows where the model wavers; it is no probability of error",
+    )
+    mean_uncertainty: float | None = Field(
+        None, description="its mean, 0..1, inside the labels; absent where none was found"
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from glioray.data.phantom import PhantomSettings
-from glioray.data.phantom.images import draw_slices, scan_brain
+from glioray.data.phantom.images import draw_slices, scan_brain, slice_labels
 from glioray.data.phantom.levels import survey
 from glioray.data.phantom.patient import Patient, draw_patient
 from glioray.data.phantom.sequences import Sequence
@@ -33,6 +33,27 @@ def test_anterior_is_at_the_top_and_the_right_side_on_the_left(index: int) -> No
 
     assert row * 120 == pytest.approx(-place_mm[1], abs=18)
     assert column * 110 == pytest.approx(-place_mm[0], abs=18)
+
+
+@pytest.mark.parametrize("index", [0, 1, 7])
+def test_the_labels_of_a_slice_lie_where_the_tumor_changes_it(index: int) -> None:
+    patient = draw_patient(seed=0, index=index)
+    levels = survey(patient, num_levels=3).slice_numbers
+
+    labels = slice_labels(patient, levels, size_px=96)
+
+    shown = draw_slices(patient, levels, size_px=96)[1].astype(float)
+    healthy = draw_slices(replace(patient, kind=Kind.NOTUMOR), levels, size_px=96)[1].astype(float)
+    assert [one.shape for one in labels] == [shown.shape] * 3
+    assert (labels[1] > 0)[np.abs(shown - healthy) > 60].mean() > 0.7  # a tumor also pushes aside what is near it
+    np.testing.assert_array_equal(slice_labels(patient, levels[1:2], size_px=96)[0], labels[1])
+
+
+def test_a_slice_without_a_tumor_has_no_labels() -> None:
+    patient = draw_patient(seed=0, index=2)
+    levels = survey(patient, num_levels=1).slice_numbers
+
+    assert not slice_labels(patient, levels, size_px=96)[0].any()
 
 
 def test_each_sequence_has_its_own_contrast() -> None:

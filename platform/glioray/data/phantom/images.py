@@ -42,7 +42,15 @@ def draw_slices(patient: Patient, slice_numbers: tuple[int, ...], size_px: int) 
     image = render(patient.scanner, Sequence.T1C, stack, view.parts, grid, rng)
     white = np.percentile(image, 99.6) * rng.uniform(0.95, 1.15)
     grey = np.clip(image * (255 / white), 0, 255).astype(np.uint8)
-    return [np.ascontiguousarray(grey[::-1, ::-1, i].T) for i in range(len(slice_numbers))]
+    return _as_shown(grey)
+
+
+def slice_labels(patient: Patient, slice_numbers: tuple[int, ...], size_px: int) -> list[NDArray[np.uint8]]:
+    """The true labels of the pixels of `draw_slices`; 0 everywhere without a tumor."""
+    rng = np.random.default_rng([*patient.seed, 1])
+    grid = _slice_grid(rng, np.array([level_mm(n) for n in slice_numbers]), size_px)
+    parts = look(patient, grid).parts
+    return _as_shown(np.zeros(grid.shape, dtype=np.uint8) if parts is None else parts.labels())
 
 
 def scan_brain(patient: Patient, settings: PhantomSettings) -> BrainScan:
@@ -58,6 +66,11 @@ def scan_brain(patient: Patient, settings: PhantomSettings) -> BrainScan:
         image = render(patient.scanner, sequence, stack, view.parts, grid, rng)
         sequences[sequence] = _to_int16(image, mask, scale=rng.uniform(400, 1400))
     return BrainScan(sequences, np.where(mask, view.parts.labels(), 0).astype(np.uint8), _affine(grid))
+
+
+def _as_shown(stack: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Each plane of (X,Y,Z) with anterior at the top and the patient's right on the left."""
+    return [np.ascontiguousarray(plane[::-1, ::-1].T) for plane in np.moveaxis(stack, 2, 0)]
 
 
 def _slice_grid(rng: np.random.Generator, levels_mm: NDArray[np.float64], size_px: int) -> PlaneGrid:
