@@ -15,7 +15,7 @@ import httpx
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _served import RECIPES, Served
+from _questions import RECIPES, Served
 
 from glioray.registry.store import Store
 from glioray.serving.settings import IMPORT_PATH

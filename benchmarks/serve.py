@@ -25,7 +25,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _load import Loaded, load
-from _served import RECIPES, Served, trained
+from _questions import RECIPES, Served, trained
 from _services import our_service, plain_service, published, running
 
 from glioray.cluster import free_port

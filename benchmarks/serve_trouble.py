@@ -29,7 +29,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _load import WRONG, Answer, Loaded, Question, load
-from _served import RECIPES, Served, trained
+from _questions import RECIPES, Served, trained
 from _services import our_service, published, running
 
 from glioray.client import Client
