@@ -86,7 +86,9 @@ def install(api: FastAPI) -> None:
     async def _http(request: Request, error: HTTPException) -> Response:
         title = HTTPStatus(error.status_code).phrase
         detail = str(error.detail) if error.detail != title else f"{request.method} {request.url.path}: see /docs"
-        return response(Problem(error.status_code, title, detail), request)
+        answer = response(Problem(error.status_code, title, detail), request)
+        answer.headers.update(error.headers or {})  # as `Allow` of a 405
+        return answer
 
     @api.exception_handler(ClientDisconnect)
     async def _gone(request: Request, error: ClientDisconnect) -> Response:
