@@ -148,7 +148,8 @@ def test_every_problem_is_described_as_the_problem_that_it_is(client, descriptio
     assert (wrong.status_code, wrong.headers["content-type"]) == (422, "application/problem+json")
 
 
-def test_a_call_with_another_method_is_told_which_there_is(client):
-    response = client.post("/healthz")
+@pytest.mark.parametrize(("path", "methods"), [("/healthz", "GET"), ("/v1/jobs/x", "DELETE, GET")])
+def test_a_call_with_another_method_is_told_which_there_are(client, path, methods):
+    response = client.post(path)
 
-    assert (response.status_code, response.headers["allow"]) == (405, "GET")
+    assert (response.status_code, response.headers["allow"]) == (405, methods)
