@@ -142,7 +142,9 @@ def test_every_problem_has_the_schema_of_a_problem(description):
 def test_every_problem_is_described_as_the_problem_that_it_is(client, description):
     for path, methods in description["paths"].items():
         for call in methods.values():
-            refused = {status: set(answer["content"]) for status, answer in call["responses"].items() if status[0] == "4"}
+            refused = {
+                status: set(answer["content"]) for status, answer in call["responses"].items() if status[0] == "4"
+            }
             assert set(map(str, refused.values())) <= {"{'application/problem+json'}"}, path
     wrong = client.get("/v1/jobs/x/result?slice=-1")
     assert (wrong.status_code, wrong.headers["content-type"]) == (422, "application/problem+json")
