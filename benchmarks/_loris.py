@@ -85,5 +85,5 @@ def _sent(line: socket.socket, drop: bytes) -> bool:
 def _outcome(line: socket.socket) -> str:
     with contextlib.suppress(OSError):
         answer = told(read_answer(line))
-        return f"{answer.status} {answer.words}" if answer.status else answer.words
+        return f"{answer.status} {answer.words.split(':')[0]}" if answer.status else answer.words
     return "reset"

@@ -20,10 +20,10 @@ class Resident:
     now_mb: Mapping[int, float]
     peak_mb: Mapping[int, float]
 
-    @property
-    def total_peak_mb(self) -> float:
-        """Of all processes, each at its own most: shared pages count in each, so this is never too little."""
-        return sum(self.peak_mb.values())
+    def started_since(self, before: Resident) -> list[str]:
+        """Replicas and proxies that were not there before: others of their name have died."""
+        new = [name for pid, name in self.names.items() if pid not in before.names]
+        return [name for name in new if name.startswith(("replica", "HTTP proxy"))]
 
     def risen_mb(self, before: Resident) -> float:
         """How much more than before all processes took at their most; one that is new counts whole."""

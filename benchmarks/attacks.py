@@ -55,6 +55,7 @@ class Outcome:
     risen_mb: float
     longest_wait_s: float
     failures: dict[str, int]
+    died: list[str]
     same_answers: bool
 
 
@@ -119,12 +120,13 @@ def measure_attacks(service: Service, good: dict[str, bytes], folder: Path) -> d
         with Bystander(service, good["PNG"]) as bystander:
             answer = attempted(attack, field)
             elapsed_s = time.perf_counter() - started_at
-        risen_mb = memory(service).risen_mb(before)
+        after = memory(service)
         same = is_same(service, good, expected)
         outcomes.append(
             Outcome(
-                *(name, answer.status, answer.words, elapsed_s, risen_mb, bystander.longest_s),
+                *(name, answer.status, answer.words, elapsed_s, after.risen_mb(before), bystander.longest_s),
                 failures=dict(bystander.failures),
+                died=after.started_since(before),
                 same_answers=same,
             )
         )
@@ -150,6 +152,7 @@ def wrong(one: Outcome) -> list[str]:
     """What rules an attack broke."""
     found = [f"status {one.status}"] if one.status is not None and one.status >= 500 and one.status != 503 else []
     found += [f"{count} times {what} for others" for what, count in one.failures.items()]
+    found += [f"{name} died and was started anew" for name in one.died]
     found += [] if one.same_answers else ["good files are answered otherwise than before"]
     found += [words for words in ("YES",) if words in one.words]
     return [f"FAULT, {one.name}: {text}" for text in found]

@@ -146,6 +146,14 @@ def test_memory_that_was_taken_and_given_back_is_a_peak(module):
     assert max(after.grown_mb(before).values()) < 100
 
 
+def test_a_replica_that_was_started_anew_is_seen(module):
+    resident = module("_resident").Resident
+    before, after = resident({1: "replica kinds-v1"}, {}, {}), resident({2: "replica kinds-v1", 3: "raylet"}, {}, {})
+
+    assert after.started_since(before) == ["replica kinds-v1"]
+    assert before.started_since(before) == []
+
+
 def test_an_answer_by_hand_is_told_by_its_status_and_words(module):
     raw = module("_raw")
     body = json.dumps({"title": "Not Found", "status": 404, "detail": "see /docs"}).encode()
@@ -157,14 +165,36 @@ def test_an_answer_by_hand_is_told_by_its_status_and_words(module):
     assert len(raw.words_of("a" * 500)) == raw.LONGEST_WORDS
 
 
+def test_the_report_of_calls_is_counted_and_its_failed_checks_are_faults(module):
+    calls = module("_schema_calls").Calls()
+    failed = {
+        "name": "status_code",
+        "status": "failure",
+        "failure_info": {"failure": {"title": "Undocumented", "message": "418"}},
+    }
+    recorder = {
+        "label": "GET /v1/models",
+        "interactions": {"a": {"response": {"status_code": 418}}, "b": {"response": None}},
+        "checks": {"a": [failed], "b": [{"name": "status_code", "status": "success"}]},
+    }
+
+    module("_schema_calls").read_report(
+        ['{"Initialize": {}}', json.dumps({"ScenarioFinished": {"recorder": recorder}})], calls
+    )
+
+    assert calls.statuses == {"GET /v1/models": {418: 1}}
+    assert calls.faults == ["GET /v1/models: status_code: Undocumented: 418"]
+
+
 def test_an_attack_that_breaks_a_rule_is_a_fault(module):
     attacks: ModuleType = module("attacks")
-    fine = attacks.Outcome("bomb", 413, "too large", 1.0, 5.0, 0.1, {}, same_answers=True)
+    fine = attacks.Outcome("bomb", 413, "too large", 1.0, 5.0, 0.1, {}, [], same_answers=True)
 
     assert attacks.wrong(fine) == []
     for change, words in (
         ({"status": 500}, "status 500"),
         ({"failures": {"503": 2}}, "2 times 503 for others"),
+        ({"died": ["replica kinds-v1"]}, "replica kinds-v1 died"),
         ({"same_answers": False}, "otherwise than before"),
         ({"words": "run: YES"}, "YES"),
     ):
