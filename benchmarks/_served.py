@@ -29,7 +29,7 @@ from glioray.training.record import write_bundle
 from glioray.training.worker import LocalWorker
 
 KEYS = {"ward": "w" * 32, "clinic": "c" * 32}
-READY_WITHIN_S, END_WITHIN_S = 120, 60
+READY_WITHIN_S, END_WITHIN_S = 300, 60
 PHANTOM = PhantomSettings(num_patients=40, image_size=96, num_slices=16, slices_per_patient=2)
 ONE_EPOCH = {"data.image_size": PHANTOM.image_size, "budget.epochs": 1, "schedule.warmup_epochs": 0}
 RECIPES = {
