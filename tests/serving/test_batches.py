@@ -113,10 +113,10 @@ def test_a_pass_that_fails_fails_those_in_it_and_no_later_one(network, executor)
 
 def test_a_wait_lets_those_who_come_together_share_a_pass(network, executor):
     async def go():
-        batches = Batches(network, executor, max_size=8, max_waiting=8, wait_s=0.05)
+        batches = Batches(network, executor, max_size=8, max_waiting=8, wait_s=0.5)
         network.gate.set()
         first = ask(batches, "a")
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0.001)
         assert await asyncio.gather(first, ask(batches, "b")) == ["a", "b"]
         assert network.passes == [["a", "b"]]
 

@@ -169,12 +169,20 @@ def test_a_form_that_is_no_volume_is_a_problem_that_names_the_part(client, files
     assert words in problem(client.post("/v1/segment", files=files), status)["detail"]
 
 
-def test_an_array_whose_header_breaks_its_reader_is_a_400(client):
-    header = b"{'descr': '<i2', 'fortran_order': False, 'shape': ((((4, 6, 28, 24)\n"
-
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': '<i2', 'fortran_order': False, 'shape': ((((4, 6, 28, 24)\n",
+        b"-" * 5000 + b"1\n",
+        b"1+" * 4000 + b"1\n",
+    ],
+    ids=["not closed", "signs", "sums"],
+)
+@pytest.mark.parametrize("path", ["/v1/classify", "/v1/segment"])
+def test_an_array_whose_header_breaks_its_reader_is_a_400(client, path, header):
     content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(100)
 
-    assert "not a usable .npy" in problem(client.post("/v1/segment", content=content), 400)["detail"]
+    assert "not a usable .npy" in problem(client.post(path, content=content), 400)["detail"]
 
 
 def test_a_volume_carries_no_scale_of_its_sender(client, files):

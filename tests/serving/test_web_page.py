@@ -137,3 +137,21 @@ def test_every_problem_has_the_schema_of_a_problem(description):
     ]
     assert len(contents) > 10
     assert all(schema == {"$ref": "#/components/schemas/Problem"} for schema in contents)
+
+
+def test_every_problem_is_described_as_the_problem_that_it_is(client, description):
+    for path, methods in description["paths"].items():
+        for call in methods.values():
+            refused = {
+                status: set(answer["content"]) for status, answer in call["responses"].items() if status[0] == "4"
+            }
+            assert set(map(str, refused.values())) <= {"{'application/problem+json'}"}, path
+    wrong = client.get("/v1/jobs/x/result?slice=-1")
+    assert (wrong.status_code, wrong.headers["content-type"]) == (422, "application/problem+json")
+
+
+@pytest.mark.parametrize(("path", "methods"), [("/healthz", "GET"), ("/v1/jobs/x", "DELETE, GET")])
+def test_a_call_with_another_method_is_told_which_there_are(client, path, methods):
+    response = client.post(path)
+
+    assert (response.status_code, response.headers["allow"]) == (405, methods)

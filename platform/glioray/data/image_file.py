@@ -217,7 +217,10 @@ def _array(content: bytes, name: str) -> NDArray[Any]:
 def _npy_header(stream: io.BytesIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(stream)
+    try:
+        shape, _, dtype = read(stream)
+    except (RecursionError, MemoryError):  # numpy parses it as Python, whose parser gives up so
+        raise ValueError("its header is nested too deeply") from None
     return shape, dtype
 
 

@@ -52,7 +52,11 @@ def completed(description: dict[str, Any]) -> dict[str, Any]:
             call["security"] = [{}, *({name: []} for name in KEYS)]
             for status, text in OF_ALL_GUARDED.items():
                 call["responses"].setdefault(str(status), {"description": text, "content": {problems.MEDIA_TYPE: {}}})
+        if "422" in call["responses"]:  # FastAPI's own says that it is JSON of another kind
+            call["responses"]["422"]["content"] = {problems.MEDIA_TYPE: {}}
         _show_examples(path, call)
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components["schemas"].pop(unused, None)
     return description
 
 

@@ -86,7 +86,11 @@ def install(api: FastAPI) -> None:
     async def _http(request: Request, error: HTTPException) -> Response:
         title = HTTPStatus(error.status_code).phrase
         detail = str(error.detail) if error.detail != title else f"{request.method} {request.url.path}: see /docs"
-        return response(Problem(error.status_code, title, detail), request)
+        answer = response(Problem(error.status_code, title, detail), request)
+        answer.headers.update(error.headers or {})
+        if methods := _methods(request) if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else []:
+            answer.headers["Allow"] = ", ".join(methods)
+        return answer
 
     @api.exception_handler(ClientDisconnect)
     async def _gone(request: Request, error: ClientDisconnect) -> Response:
@@ -97,3 +101,9 @@ def install(api: FastAPI) -> None:
     async def _unknown(request: Request, error: Exception) -> Response:
         logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return response(Problem(500, "Something went wrong here", "The cause is in the log of the service."), request)
+
+
+def _methods(request: Request) -> list[str]:
+    """All that the API describes for a path; Starlette names those of the first route alone."""
+    path = getattr(request.scope.get("route"), "path", None)
+    return sorted(method.upper() for method in request.app.openapi()["paths"].get(path, ()))

@@ -36,7 +36,7 @@ def read_study(files: Mapping[str, ScanFile], channels: Sequence[str], limits: L
         DataError: no study, or several, a channel missing or there twice, slices missing, or too large.
         UnreadableError: a file is damaged.
     """
-    survey = series_among(files)
+    survey = series_among(files, most_frames=limits.slices * len(channels))
     plan = _plan(survey, channels)
     refuse_unreadable(plan, survey)
     grids = [plan.grid, *(axial_grid(series) for series in plan.channels)]

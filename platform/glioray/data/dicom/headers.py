@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import pydicom
-from pydicom.filereader import read_dataset, read_preamble
+from pydicom.filereader import read_dataset, read_partial, read_preamble
+from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from glioray.data.dicom.bounds import MOST_FRAMES, CountedFile, refuse_frames, refuse_long_values
 from glioray.data.dicom.functional_groups import frame_items
 from glioray.data.machine_errors import raise_if_of_machine
 from glioray.data.scan_file import ScanFile
@@ -40,6 +42,7 @@ DAMAGED = (
     struct.error,
     zlib.error,
 )
+NUM_FRAMES = Tag("NumberOfFrames")
 # What may differ between two images of one place under one series.
 TRAITS = (
     "EchoTime",
@@ -128,34 +131,65 @@ class FileHeader:
     frames: tuple[Frame, ...]
 
 
-def read_header(file: ScanFile, name: str) -> FileHeader:
+def read_header(file: ScanFile, name: str, most_frames: int = MOST_FRAMES) -> FileHeader:
     """The header of a DICOM file, called `name` in errors.
 
     Raises:
-        UnreadableError: it is damaged, or lacks what every DICOM file must say.
+        UnreadableError: it is damaged, lacks what every DICOM file must say, or says too much; or more frames.
         OSError: the machine failed, not the file.
     """
     try:
         with file.open("rb") as opened:
-            if _transfer_syntax(opened) == DeflatedExplicitVRLittleEndian:
-                # Its header cannot be read without inflating the whole file to an unknown size.
-                raise ValueError("it is deflated as a whole; convert it with `dcmconv +te`")
+            num_frames = _claimed_frames(opened)
+            refuse_frames(num_frames, most_frames)
             opened.seek(0)
-            dataset = pydicom.dcmread(opened, stop_before_pixels=True, specific_tags=list(TAGS))
+            counted: Any = CountedFile(opened, num_frames)
+            dataset = pydicom.dcmread(counted, stop_before_pixels=True, specific_tags=list(TAGS))
+        refuse_long_values(dataset, num_frames)
         return _header(dataset, file, name)
     except DAMAGED as error:
-        raise_if_of_machine(error)
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UnreadableError(f"{name}: not a readable DICOM file ({reason}).") from None
+        raise _damaged(name, error) from None
+
+
+def claimed_frames(file: ScanFile, name: str) -> int:
+    """How many frames a file says that it has, 1 or more, without a look at what it says of each.
+
+    Raises:
+        UnreadableError: it is damaged before it says so.
+        OSError: the machine failed, not the file.
+    """
+    try:
+        with file.open("rb") as opened:
+            return _claimed_frames(opened)
+    except DAMAGED as error:
+        raise _damaged(name, error) from None
+
+
+def _claimed_frames(opened: BinaryIO) -> int:
+    if _transfer_syntax(opened) == DeflatedExplicitVRLittleEndian:
+        # Its header cannot be read without inflating the whole file to an unknown size.
+        raise ValueError("it is deflated as a whole; convert it with `dcmconv +te`")
+    opened.seek(0)
+    counted: Any = CountedFile(opened, num_frames=1)
+    dataset = read_partial(counted, lambda tag, _vr, _length: tag > NUM_FRAMES, specific_tags=[NUM_FRAMES])
+    refuse_long_values(dataset, num_frames=1)
+    return max(int(dataset.get("NumberOfFrames") or 1), 1)
 
 
 def _transfer_syntax(opened: BinaryIO) -> str:
     """From the first group of tags, which alone is written the same way in every file."""
-    read_preamble(opened, force=False)
+    counted: Any = CountedFile(opened, num_frames=1)
+    read_preamble(counted, force=False)
     group = read_dataset(
-        opened, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2
+        counted, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2
     )
     return str(group.TransferSyntaxUID)
+
+
+def _damaged(name: str, error: Exception) -> UnreadableError:
+    raise_if_of_machine(error)
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return UnreadableError(f"{name}: not a readable DICOM file ({reason}).")
 
 
 def _header(dataset: Any, file: ScanFile, name: str) -> FileHeader:

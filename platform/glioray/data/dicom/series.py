@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from glioray.data.dicom.bounds import MOST_FRAMES
 from glioray.data.dicom.folder import dicom_files, is_dicom
 from glioray.data.dicom.geometry import Grid, make_grid
 from glioray.data.dicom.headers import FileHeader, Frame, read_header
@@ -73,15 +74,18 @@ def find_series(root: Path, files: Sequence[Path] | None = None, allow_gaps: boo
     return _survey({path.relative_to(root).as_posix(): path for path in paths}, skipped, siblings, allow_gaps)
 
 
-def series_among(files: Mapping[str, ScanFile], allow_gaps: bool = False) -> Survey:
-    """Every series among files that are given by their names in a folder or an archive; as `find_series`."""
+def series_among(files: Mapping[str, ScanFile], allow_gaps: bool = False, most_frames: int = MOST_FRAMES) -> Survey:
+    """Every series among files that are given by their names in a folder or an archive; as `find_series`.
+
+    A file that says it has more frames than `most_frames` counts as unreadable.
+    """
     names = sorted(name for name, file in files.items() if is_dicom(file))
     skipped = {"not DICOM": len(files) - len(names)} if len(files) > len(names) else {}
 
     def siblings(folder: PurePosixPath) -> Iterable[str]:
         return [name for name in names if PurePosixPath(name).parent == folder]
 
-    return _survey({name: files[name] for name in names}, skipped, siblings, allow_gaps)
+    return _survey({name: files[name] for name in names}, skipped, siblings, allow_gaps, most_frames)
 
 
 def _survey(
@@ -89,12 +93,13 @@ def _survey(
     skipped: dict[str, int],
     siblings: Callable[[PurePosixPath], Iterable[str]],
     allow_gaps: bool,
+    most_frames: int = MOST_FRAMES,
 ) -> Survey:
     """`siblings` gives the DICOM files of a folder by their names."""
     headers, unreadable = [], []
     for name, file in files.items():
         try:
-            headers.append(read_header(file, name))
+            headers.append(read_header(file, name, most_frames))
         except UnreadableError as error:
             unreadable.append((name, str(error)))
     folders = _folders_of_one(headers, siblings)

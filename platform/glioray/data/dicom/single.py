@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from glioray.data.dicom.folder import MAGIC, MAGIC_OFFSET
-from glioray.data.dicom.headers import read_header
+from glioray.data.dicom.headers import claimed_frames, read_header
 from glioray.data.dicom.pixels import read_frames
 from glioray.data.dicom.problems import series_problem
 from glioray.data.image_file import refuse_size
@@ -21,8 +21,8 @@ def is_dicom_content(content: bytes) -> bool:
 
 
 def num_frames(content: bytes, name: str) -> int:
-    """How many slices a file says that it holds, by its header alone; raises as `read_header`."""
-    return len(read_header(MemoryFile(name, content), name).frames)
+    """How many slices a file says that it holds, whatever it says of each; raises as `claimed_frames`."""
+    return claimed_frames(MemoryFile(name, content), name)
 
 
 def read_slice(content: bytes, name: str) -> NDArray[Any]:
@@ -32,7 +32,7 @@ def read_slice(content: bytes, name: str) -> NDArray[Any]:
         UnreadableError: damaged, or of a size that no slice of a head has.
         DataError: no MR image, such as CT, a screenshot or a picture with burned-in text.
     """
-    header = read_header(MemoryFile(name, content), name)
+    header = read_header(MemoryFile(name, content), name, most_frames=1)
     if problem := series_problem([header]):
         raise DataError(f"{name}: {problem}.")
     if len(header.frames) != 1:

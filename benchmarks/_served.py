@@ -1,0 +1,126 @@
+"""The service as a child process, over two small models that were trained on the phantom for an epoch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import yaml
+
+from glioray.cluster import LOOPBACK, free_port
+from glioray.data.phantom import PhantomSettings, write_phantom
+from glioray.data.prepare import prepare
+from glioray.data.prepare_options import PrepareOptions
+from glioray.evaluation.arrangement import Entry
+from glioray.evaluation.together import evaluate_runs
+from glioray.recipe import Recipe
+from glioray.registry.locate import locate
+from glioray.registry.store import Store
+from glioray.training.loop import fit
+from glioray.training.record import write_bundle
+from glioray.training.worker import LocalWorker
+
+KEYS = {"ward": "w" * 32, "clinic": "c" * 32}
+READY_WITHIN_S, END_WITHIN_S = 300, 60
+PHANTOM = PhantomSettings(num_patients=40, image_size=96, num_slices=16, slices_per_patient=2)
+ONE_EPOCH = {"data.image_size": PHANTOM.image_size, "budget.epochs": 1, "schedule.warmup_epochs": 0}
+RECIPES = {
+    "kinds": ("search_spaces/custom_cnn.yaml", {}),
+    "regions": (
+        "search_spaces/classic_unet.yaml",
+        {"model.base_filters": 4, "model.norm": "none", "augmentation.fill": 0.0},
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where it listens, a key that it takes (none: it has no keys), and the process whose children it consists of."""
+
+    url: str
+    key: str | None
+    pid: int | None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {} if self.key is None else {"X-API-Key": self.key}
+
+    @property
+    def address(self) -> tuple[str, int]:
+        url = httpx.URL(self.url)
+        return url.host, url.port or 80
+
+    def client(self, timeout_s: float = 120) -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers=self.headers, timeout=timeout_s)
+
+    def channels(self) -> tuple[str, ...]:
+        """Of the segmentation model that is asked by default."""
+        with self.client() as client:
+            models = client.get("/v1/models").raise_for_status().json()["models"]
+        return tuple(next(model["channels"] for model in models if model["task"] == "segmentation"))
+
+
+def publish_models(folder: Path) -> Path:
+    """A registry with a classifier `kinds` and a segmenter `regions`, which know what they know."""
+    registry = folder / "registry"
+    write_phantom(folder / "phantom", PHANTOM)
+    for name, (recipe_file, settings) in RECIPES.items():
+        recipe = Recipe.from_yaml(Path(recipe_file))
+        options = PrepareOptions(task=recipe.task, image_size=PHANTOM.image_size)
+        data = prepare("phantom", folder / "phantom", folder / name, options)
+        for path, value in {"data.path": str(data.folder), **ONE_EPOCH, **settings}.items():
+            recipe = recipe.with_values(path, value)
+        run = folder / f"{name}-run"
+        worker = LocalWorker(data, run / "checkpoints", recipe.seed)
+        worker.folder.mkdir(parents=True)
+        fit(recipe, data, worker)
+        with worker.resume_from() as checkpoint:
+            assert checkpoint is not None
+            write_bundle(run, recipe, data, checkpoint, epoch=1)
+        found = locate(str(run), str(registry))
+        evaluate_runs([Entry(str(run), found)], data.folder, None, "test", lambda *_: None)
+        Store(str(registry)).publish(found.folder, name)
+    return registry
+
+
+@contextlib.contextmanager
+def served(folder: Path, registry: Path, total_timeout_s: float) -> Iterator[Service]:
+    """`glioray serve` with its usual settings and keys; only a slow request is given up after less time."""
+    config, keys, port = folder / "serve.yaml", folder / "keys", free_port(8200)
+    keys.write_text("".join(f"{name}:{key}\n" for name, key in KEYS.items()))
+    settings = yaml.safe_load(Path("serve/local.yaml").read_text())
+    settings["applications"][0]["args"] |= {"total_timeout_s": total_timeout_s}
+    settings["applications"][0]["args"] |= {
+        "access_log": str(folder / "access.jsonl"),
+        "request_timeout_s": total_timeout_s,
+    }
+    config.write_text(yaml.safe_dump(settings))
+    command = [str(Path(sys.executable).with_name("glioray")), "serve", "--config", str(config)]
+    command += ["--registry", str(registry), "--port", str(port), "--keys", str(keys)]
+    with (folder / "serve.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"COLUMNS": "200"})
+        try:
+            service = Service(f"http://{LOOPBACK}:{port}", KEYS["ward"], process.pid)
+            _wait_until_ready(service, process, folder / "serve.log")
+            yield service
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(END_WITHIN_S)
+
+
+def _wait_until_ready(service: Service, process: subprocess.Popen[bytes], log: Path) -> None:
+    give_up_at = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < give_up_at and process.poll() is None:
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(f"{service.url}/readyz", timeout=5).status_code == 200:
+                return
+        time.sleep(0.5)
+    raise SystemExit(f"the service did not start:\n{log.read_text()}")
