@@ -7,19 +7,16 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator, Awaitable, Iterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import ray
 import torch
 from ray import serve
-from ray.exceptions import RayActorError
 from ray.serve import Application
 from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
-from ray.serve.exceptions import BackPressureError
 from ray.serve.handle import DeploymentHandle
 
 from glioray.errors import ServingError
@@ -27,24 +24,20 @@ from glioray.registry.store import Store
 from glioray.serving.access_log import open_log
 from glioray.serving.api import create_api
 from glioray.serving.catalog import Catalog, find_models
-from glioray.serving.desk import Errand, Finished, LocalDesk
 from glioray.serving.following import Follower
 from glioray.serving.guard import Guard, Rules
 from glioray.serving.hosted import HostedModel
 from glioray.serving.keys import KeyFile, KeyRing, find_keys
-from glioray.serving.problems import Problem, ProblemError
+from glioray.serving.problems import Problem
+from glioray.serving.ray_desk import MODELS, RemoteDesk, VolumeDesk
 from glioray.serving.ray_metrics import RayMetrics
-from glioray.serving.schemas import ModelInfo
 from glioray.serving.settings import ServeArgs
 from glioray.serving.shelf import Shelf
-from glioray.serving.turns import ReplicaState
 from glioray.serving.upload import Sent
-from glioray.serving.volume_schemas import JobStatus
 from glioray.serving.volumes import Step
 
-APP_NAME, MODELS = "glioray", "models"
+APP_NAME = "glioray"
 END_TIMEOUT_S = 30.0
-T = TypeVar("T")
 
 
 @serve.deployment  # type: ignore[untyped-decorator]
@@ -98,113 +91,6 @@ class Models:
             return
         async for step in model.segment_volume(sent):
             yield step
-
-
-@serve.deployment  # type: ignore[untyped-decorator]
-class VolumeDesk:
-    """Keeps the jobs of all replicas, and has their volumes segmented by whichever is free.
-
-    A problem is a value here: raised in a replica, it would fill the log with stack traces of what a client did.
-    """
-
-    def __init__(self, args: ServeArgs) -> None:
-        self.args = args
-        self.desk = LocalDesk(args.volumes, self._segment)
-
-    async def start(self, errand: Errand) -> JobStatus | Problem:
-        """As `Desk.start`."""
-        return await _as_value(self.desk.start(errand))
-
-    async def status(self, job_id: str, owner: str | None) -> JobStatus | Problem:
-        """As `Desk.status`."""
-        return await _as_value(self.desk.status(job_id, owner))
-
-    async def result(self, job_id: str, owner: str | None, wait: bool) -> Finished | Problem:
-        """As `Desk.result`."""
-        return await _as_value(self.desk.result(job_id, owner, wait))
-
-    async def pictures(self, job_id: str, owner: str | None, number: int) -> dict[str, bytes] | Problem:
-        """As `Desk.pictures`."""
-        return await _as_value(self.desk.pictures(job_id, owner, number))
-
-    async def cancel(self, job_id: str, owner: str | None) -> Problem | None:
-        """As `Desk.cancel`."""
-        return await _as_value(self.desk.cancel(job_id, owner))
-
-    async def drop(self, job_id: str) -> None:
-        """As `Desk.drop`."""
-        self.desk.drop(job_id)
-
-    async def replicas(self) -> dict[str, ReplicaState]:
-        """As `Desk.replicas`."""
-        return await self.desk.replicas()
-
-    async def check_in(self, replica: str, state: ReplicaState, wants_turn: bool) -> bool:
-        """As `Turns.check_in`."""
-        return self.desk.turns.check_in(replica, state, wants_turn)
-
-    async def _segment(self, info: ModelInfo, sent: Sent) -> AsyncGenerator[Step, None]:
-        models = serve.get_deployment_handle(MODELS, serve.get_replica_context().app_name)
-        steps = models.options(stream=True).segment_volume.remote(info.reference, sent)
-        with _problems("The model", self.args.retry_after_s):
-            try:
-                async for step in steps:
-                    yield step
-            finally:
-                steps.cancel()
-
-
-class RemoteDesk:
-    """The desk as a replica sees it; what Ray raises becomes a problem."""
-
-    def __init__(self, handle: DeploymentHandle, args: ServeArgs) -> None:
-        self.handle = handle
-        self.args = args
-
-    async def start(self, errand: Errand) -> JobStatus:
-        """Raises ProblemError."""
-        status: JobStatus = await self._ask(self.handle.start.remote(errand))
-        return status
-
-    async def status(self, job_id: str, owner: str | None) -> JobStatus:
-        """Raises ProblemError."""
-        status: JobStatus = await self._ask(self.handle.status.remote(job_id, owner))
-        return status
-
-    async def result(self, job_id: str, owner: str | None, wait: bool = False) -> Finished:
-        """Raises ProblemError."""
-        finished: Finished = await self._ask(self.handle.result.remote(job_id, owner, wait))
-        return finished
-
-    async def pictures(self, job_id: str, owner: str | None, number: int) -> dict[str, bytes]:
-        """Raises ProblemError."""
-        pictures: dict[str, bytes] = await self._ask(self.handle.pictures.remote(job_id, owner, number))
-        return pictures
-
-    async def cancel(self, job_id: str, owner: str | None) -> None:
-        """Raises ProblemError."""
-        await self._ask(self.handle.cancel.remote(job_id, owner))
-
-    def drop(self, job_id: str) -> None:
-        """Sends it off."""
-        self.handle.drop.remote(job_id)
-
-    async def replicas(self) -> dict[str, ReplicaState]:
-        """Raises ProblemError."""
-        replicas: dict[str, ReplicaState] = await self._ask(self.handle.replicas.remote())
-        return replicas
-
-    async def check_in(self, replica: str, state: ReplicaState, wants_turn: bool) -> bool:
-        """Raises ProblemError."""
-        may_change: bool = await self._ask(self.handle.check_in.remote(replica, state, wants_turn))
-        return may_change
-
-    async def _ask(self, response: Any) -> Any:
-        with _problems("The desk for volumes", self.args.retry_after_s):
-            answer = await response
-        if isinstance(answer, Problem):
-            raise ProblemError(answer.status, answer.title, answer.detail, answer.retry_after_s)
-        return answer
 
 
 def build(args: ServeArgs) -> Application:
@@ -278,28 +164,6 @@ def _how_many(args: ServeArgs) -> dict[str, Any]:
         return {"num_replicas": args.replicas}
     bounds = {"min_replicas": args.replicas, "max_replicas": args.max_replicas}
     return {"autoscaling_config": {**bounds, "target_ongoing_requests": args.max_batch_size}}
-
-
-async def _as_value(work: Awaitable[T]) -> T | Problem:
-    try:
-        return await work
-    except ProblemError as error:
-        return error.problem
-
-
-@contextmanager
-def _problems(what: str, retry_after_s: int) -> Iterator[None]:
-    """What Ray raises as a problem."""
-    try:
-        yield
-    except BackPressureError:
-        raise _away(f"{what} is busy", "Too much waits for it", retry_after_s) from None
-    except RayActorError:
-        raise _away(f"{what} is restarting", "Its process ended", retry_after_s) from None
-
-
-def _away(title: str, cause: str, wait_s: int) -> ProblemError:
-    return ProblemError(503, title, f"{cause}. Send the request again in {wait_s} s.", wait_s)
 
 
 def _last_line(error: Exception) -> str:
