@@ -2,12 +2,13 @@
 // An answer in words and figures.
 const MORE = {  // what a switch beside the answer adds to the pictures
   classification: {
-    label: "Where did it look", name: "where it looked", wish: { explain: "gradcam" },
+    label: "Where did it look", name: "where it looked", 
+    wish: () => ({ explain: state.model.explanations[0] ?? "gradcam" }),
     find: (answer) => answer.explanation?.overlay,
     caveat: "The more orange, the more it counted for the class. It shows what the model used, not where a tumor is.",
   },
   segmentation: {
-    label: "Where is it unsure", name: "how unsure", wish: { uncertainty: "true" },
+    label: "Where is it unsure", name: "how unsure", wish: () => ({ uncertainty: "true" }),
     find: (answer) => answer.uncertainty,
     caveat: "The brighter, the more the model wavers. It is no probability of an error.",
   },

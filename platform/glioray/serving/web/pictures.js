@@ -28,7 +28,7 @@ async function sequences(slice) {  // a volume in every channel: the server has 
 
 async function explained(answer) {  // the slice, and beside it what the model can show of its answer
   const { name, wish, find } = more();
-  answer.added ??= find(await granted(await post({ picture: "true", ...wish })));
+  answer.added ??= find(await granted(await post({ picture: "true", ...wish() })));
   if (!answer.added) throw new Error("This model gave no such picture.");
   return [
     { name: "slice", image: await load(answer.picture), isLabeled: true },
