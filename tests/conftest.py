@@ -25,6 +25,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     ENDING.code = int(exitstatus)
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of two processes one takes all tests that start Ray, one after the other, and takes them first."""
+    items.sort(key=lambda item: item.get_closest_marker("cluster") is None)
+    for item in items:
+        if item.get_closest_marker("cluster") is not None:
+            item.add_marker(pytest.mark.xdist_group("ray"))
+
+
 def pytest_configure() -> None:
     """Tiny tensors gain nothing from a second thread, and lose much where the cores are busy.
 
