@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import yaml
+
+sys.path.insert(0, str(Path(__file__).parent))
+from _services import running
 
 from glioray.cluster import LOOPBACK, free_port
 from glioray.data.phantom import PhantomSettings, write_phantom
@@ -29,7 +28,6 @@ from glioray.training.record import write_bundle
 from glioray.training.worker import LocalWorker
 
 KEYS = {"ward": "w" * 32, "clinic": "c" * 32}
-READY_WITHIN_S, END_WITHIN_S = 300, 60
 PHANTOM = PhantomSettings(num_patients=40, image_size=96, num_slices=16, slices_per_patient=2)
 ONE_EPOCH = {"data.image_size": PHANTOM.image_size, "budget.epochs": 1, "schedule.warmup_epochs": 0}
 RECIPES = {
@@ -105,22 +103,6 @@ def served(folder: Path, registry: Path, total_timeout_s: float) -> Iterator[Ser
     config.write_text(yaml.safe_dump(settings))
     command = [str(Path(sys.executable).with_name("glioray")), "serve", "--config", str(config)]
     command += ["--registry", str(registry), "--port", str(port), "--keys", str(keys)]
-    with (folder / "serve.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"COLUMNS": "200"})
-        try:
-            service = Service(f"http://{LOOPBACK}:{port}", KEYS["ward"], process.pid)
-            _wait_until_ready(service, process, folder / "serve.log")
-            yield service
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(END_WITHIN_S)
-
-
-def _wait_until_ready(service: Service, process: subprocess.Popen[bytes], log: Path) -> None:
-    give_up_at = time.monotonic() + READY_WITHIN_S
-    while time.monotonic() < give_up_at and process.poll() is None:
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"{service.url}/readyz", timeout=5).status_code == 200:
-                return
-        time.sleep(0.5)
-    raise SystemExit(f"the service did not start:\n{log.read_text()}")
+    url = f"http://{LOOPBACK}:{port}"
+    with running(command, url, "/readyz", folder / "serve.log") as process:
+        yield Service(url, KEYS["ward"], process.pid)

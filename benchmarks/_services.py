@@ -20,7 +20,7 @@ from _questions import RECIPES, Served
 from glioray.registry.store import Store
 from glioray.serving.settings import IMPORT_PATH
 
-READY_S = 180
+READY_S = 300  # beside other work
 GLIORAY = Path(sys.executable).with_name("glioray")
 
 
