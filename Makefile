@@ -18,7 +18,7 @@ demo: install
 	$(BIN)/glioray demo --out demo
 
 test: install
-	$(BIN)/python -m pytest -q --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest -q --numprocesses 2 --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff format --check .

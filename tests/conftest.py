@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from xdist.scheduler import LoadScopeScheduling
 
 from glioray.cluster import set_environment
 from glioray.data.phantom import PhantomSettings, write_phantom
@@ -25,13 +27,20 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     ENDING.code = int(exitstatus)
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
+class RayApart(LoadScopeScheduling):
+    """Of two processes one takes all tests that start Ray, one after the other; the rest is shared file by file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "ray" if nodeid.startswith("tests/cluster/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> RayApart:
+    return RayApart(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of two processes one takes all tests that start Ray, one after the other, and takes them first."""
+    """Those with Ray take longest, so they begin."""
     items.sort(key=lambda item: item.get_closest_marker("cluster") is None)
-    for item in items:
-        if item.get_closest_marker("cluster") is not None:
-            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 def pytest_configure() -> None:
