@@ -1,8 +1,9 @@
 """The end of a process that had Ray in it.
 
-Threads of Ray's core outlive `ray.shutdown()` (the harvester of its metrics, gRPC's timers and pollers). While the C++
-runtime takes its objects down, one of them now and then reads what is gone, and a process whose work is done and told
-ends by SIGSEGV: seen once in about twenty runs of the tests, with Ray 2.60. A script takes that for a failure.
+Threads of Ray's core outlive `ray.shutdown()` (the harvester of its metrics, gRPC's timers and pollers), and the C++
+runtime takes Ray's objects down in an order that reads what is gone: a core dump of Ray 2.60 shows the destructor of
+`CoreWorkerProcessImpl` publishing to a scheduler that was freed. So now and then, once in about twenty runs of the
+tests, a process whose work is done and told ends by SIGSEGV. A script takes that for a failure.
 """
 
 from __future__ import annotations
