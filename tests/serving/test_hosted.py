@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from glioray.registry.store import Published
+from glioray.serving import hosted
 from glioray.serving.answering import Wish
 from glioray.serving.hosted import HostedModel
 from glioray.serving.metrics import Measured
@@ -84,10 +86,19 @@ def test_no_answer_in_time_is_a_503(classifier_bundle, executor, upload):
 
 def test_it_is_ready_as_long_as_its_network_answers(classifier_bundle, executor, monkeypatch):
     model = host(classifier_bundle, executor)
+    asked = []
+
+    def predict(self, images):
+        asked.append(len(images))
+        if len(asked) > 1:
+            raise RuntimeError("no memory")
+
+    monkeypatch.setattr(type(model.predictor), "predict", predict)
+    monkeypatch.setattr(hosted, "FRESH_S", 0.2)
     assert asyncio.run(model.is_ready())
-
-    def broken(images):
-        raise RuntimeError("no memory")
-
-    monkeypatch.setattr(type(model.predictor), "predict", lambda self, images: broken(images))
+    assert asked == []  # it has just been loaded, with a pass of its own
+    time.sleep(0.25)
+    assert asyncio.run(model.is_ready())
+    assert asked == [1]
+    time.sleep(0.25)
     assert not asyncio.run(model.is_ready())

@@ -26,7 +26,7 @@ from glioray.serving.api import create_api
 from glioray.serving.catalog import Catalog, find_models
 from glioray.serving.following import Follower
 from glioray.serving.guard import Guard, Rules
-from glioray.serving.hosted import HostedModel
+from glioray.serving.hosted import READY_TIMEOUT_S, HostedModel
 from glioray.serving.keys import KeyFile, KeyRing, find_keys
 from glioray.serving.problems import Problem
 from glioray.serving.ray_desk import MODELS, RemoteDesk, VolumeDesk
@@ -80,7 +80,7 @@ class Models:
         if self.args.follow_s and self.following is None:
             self.following = asyncio.create_task(self.follower.run(self.args.follow_s))
         for model in self.shelf:
-            if not await model.is_ready():
+            if not await model.is_ready(self.args.request_timeout_s):  # a busy one is healthy
                 raise RuntimeError(f"{model.info.reference} does not answer")
 
     async def segment_volume(self, reference: str, sent: Sent) -> AsyncGenerator[Step, None]:
@@ -116,6 +116,7 @@ def application(args: ServeArgs, keys: KeyRing | KeyFile | None) -> Application:
         name=MODELS,
         **_how_many(args),
         ray_actor_options={"num_cpus": args.cpus_per_replica},
+        health_check_timeout_s=len(catalog.serving()) * args.request_timeout_s + READY_TIMEOUT_S,
         max_ongoing_requests=2 * len(catalog.serving()) * (args.max_queued_requests + args.max_batch_size),
     )
     return models.bind(catalog, args, keys, desk)

@@ -133,7 +133,7 @@ async def read_sent(request: Request, max_bytes: int, order: str | None = None) 
 async def _read_body(request: Request, max_bytes: int) -> bytes:
     """Stops reading at the first byte too many, whatever the declared length."""
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes:
+    if declared.isdecimal() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
     body = bytearray()
     async for chunk in request.stream():

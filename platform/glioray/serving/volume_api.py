@@ -61,7 +61,7 @@ async def receive(request: Request, room: Room, most_bytes: int, max_body_bytes:
         ProblemError: as `read_sent`, or 503 where too much is being received.
     """
     declared = request.headers.get("content-length", "")
-    length = int(declared) if declared.isdigit() else 0
+    length = int(declared) if declared.isdecimal() else 0
     if length <= max_body_bytes:
         return await read_sent(request, max_body_bytes, channels)
     most = max(most_bytes, max_body_bytes)
