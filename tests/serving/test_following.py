@@ -24,8 +24,8 @@ class Model:
     def __init__(self, info):
         self.info = info
 
-    def with_share(self, share):
-        return Model(self.info.model_copy(update={"canary_share": share}))
+    def as_served(self, wish):
+        return Model(self.info.model_copy(update={"canary_share": wish.share, "aliases": wish.aliases}))
 
 
 @pytest.fixture
@@ -63,6 +63,27 @@ def test_only_what_was_replaced_last_is_kept(shelf):
     shelf.replace([Serving("kinds@3")])
     assert shelf.find("kinds@1") is None
     assert shelf.find("kinds@2") is not None
+
+
+def test_an_alias_leads_to_the_version_that_it_stands_for_now(shelf):
+    shelf.replace([Serving("kinds@1", aliases=("latest",))])
+    shelf.replace([Serving("kinds@1"), Serving("kinds@2", 0.5, ("latest",))])
+    assert choosing.find(shelf, "kinds@latest").info.version == 2
+
+
+def test_a_volume_of_a_version_that_is_not_here_has_it_loaded_once(shelf, load):
+    assert shelf.fetch("kinds@7").info.version == shelf.fetch("kinds@7").info.version == 7
+    assert (load.loaded, shelf.references) == (["kinds@1", "kinds@7"], ("kinds@1",))
+
+
+def test_what_passes_is_tried_again(shelf, load, monkeypatch):
+    follower, turns = follow(shelf, lambda: [Serving("kinds@2")])
+    monkeypatch.setattr(shelf, "_load", lambda reference: (_ for _ in ()).throw(OSError("the line is down")))
+    asyncio.run(follower.step())
+    assert turns.replicas()["me"].trouble == "OSError: the line is down"
+    monkeypatch.setattr(shelf, "_load", load)
+    asyncio.run(follower.step())
+    assert shelf.references == ("kinds@2",)
 
 
 def test_a_model_that_cannot_be_loaded_changes_nothing(shelf):

@@ -37,10 +37,11 @@ class Rollout(BaseModel):
 
 @dataclass(frozen=True)
 class Serving:
-    """A version that a service answers with; `share` is none where it is no canary."""
+    """A version that a service answers with; `share` is none where it is no canary. The aliases are those of now."""
 
     reference: str
     share: float | None = None
+    aliases: tuple[str, ...] = ()
 
 
 def read_rollout(store: Store, name: str) -> Rollout | None:
@@ -115,12 +116,17 @@ def serving(store: Store, wish: str, started_with: int) -> tuple[Serving, ...]:
     """
     name, _, tag = wish.partition("@")
     if tag:
-        return (Serving(str(store.find(wish))),)
+        return (_served(store, wish),)
     rollout = read_rollout(store, name)
     if rollout is None:
-        return (Serving(f"{name}@{started_with}"),)
-    tried = () if rollout.canary is None else (Serving(f"{name}@{rollout.canary}", rollout.share),)
-    return (Serving(f"{name}@{rollout.version}"), *tried)
+        return (_served(store, f"{name}@{started_with}"),)
+    tried = () if rollout.canary is None else (_served(store, f"{name}@{rollout.canary}", rollout.share),)
+    return (_served(store, f"{name}@{rollout.version}"), *tried)
+
+
+def _served(store: Store, reference: str, share: float | None = None) -> Serving:
+    published = store.find(reference)
+    return Serving(str(published), share, published.aliases)
 
 
 def _older(store: Store, name: str, version: int) -> int | None:

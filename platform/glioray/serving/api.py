@@ -108,9 +108,10 @@ def _add_pages(api: FastAPI, models: Sequence[Served], desk: Desk) -> None:
     @api.get("/readyz", responses={503: {"model": schemas.Readiness}})
     async def readyz(response: Response) -> schemas.Readiness:
         """Every model would answer; 503 where one would not."""
-        states = await asyncio.gather(*(model.is_ready() for model in models))
+        now = tuple(models)  # they may change meanwhile
+        states = await asyncio.gather(*(model.is_ready() for model in now))
         response.status_code = 200 if all(states) else 503
-        names = [model.info.reference for model in models]
+        names = [model.info.reference for model in now]
         return schemas.Readiness(ready=all(states), models=dict(zip(names, states, strict=True)))
 
     @api.get("/v1/models")

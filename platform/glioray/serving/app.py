@@ -19,7 +19,7 @@ from ray.serve import Application
 from ray.serve._private.constants import SERVE_CONTROLLER_NAME, SERVE_NAMESPACE
 from ray.serve.handle import DeploymentHandle
 
-from glioray.errors import ServingError
+from glioray.errors import GliorayError, ServingError
 from glioray.registry.store import Store
 from glioray.serving.access_log import open_log
 from glioray.serving.api import create_api
@@ -38,6 +38,7 @@ from glioray.serving.volumes import Step
 
 APP_NAME = "glioray"
 END_TIMEOUT_S = 30.0
+BUSY_S = 30.0
 
 
 @serve.deployment  # type: ignore[untyped-decorator]
@@ -79,15 +80,18 @@ class Models:
         """Serve starts a replica anew whose networks do not answer; the first time it begins to follow the registry."""
         if self.args.follow_s and self.following is None:
             self.following = asyncio.create_task(self.follower.run(self.args.follow_s))
-        for model in self.shelf:
-            if not await model.is_ready(self.args.request_timeout_s):  # a busy one is healthy
-                raise RuntimeError(f"{model.info.reference} does not answer")
+        models = tuple(self.shelf)
+        states = await asyncio.gather(*(model.is_ready(_patience_s(self.args)) for model in models))
+        if not all(states):
+            names = [model.info.reference for model, state in zip(models, states, strict=True) if not state]
+            raise RuntimeError(f"no answer: {', '.join(names)}")
 
     async def segment_volume(self, reference: str, sent: Sent) -> AsyncGenerator[Step, None]:
         """Step by step, for the desk; between two batches of slices others are answered."""
-        model = self.shelf.find(reference)
-        if model is None:
-            yield Problem(503, "The model has changed", f"{reference} is no longer served. Send the volume again.")
+        try:
+            model = await asyncio.to_thread(self.shelf.fetch, reference)
+        except GliorayError as error:
+            yield Problem(503, "The model has changed", f"{error}. Send the volume again.")
             return
         async for step in model.segment_volume(sent):
             yield step
@@ -116,8 +120,10 @@ def application(args: ServeArgs, keys: KeyRing | KeyFile | None) -> Application:
         name=MODELS,
         **_how_many(args),
         ray_actor_options={"num_cpus": args.cpus_per_replica},
-        health_check_timeout_s=len(catalog.serving()) * args.request_timeout_s + READY_TIMEOUT_S,
-        max_ongoing_requests=2 * len(catalog.serving()) * (args.max_queued_requests + args.max_batch_size),
+        health_check_timeout_s=_patience_s(args) + READY_TIMEOUT_S,
+        # Whoever waits for a volume has a place, and the work on the volume has another.
+        max_ongoing_requests=2 * len(catalog.serving()) * (args.max_queued_requests + args.max_batch_size)
+        + 2 * (args.volumes.max_waiting + args.volumes.at_once),
     )
     return models.bind(catalog, args, keys, desk)
 
@@ -158,6 +164,11 @@ def _controller() -> Any:
         return ray.get_actor(SERVE_CONTROLLER_NAME, namespace=SERVE_NAMESPACE)
     except ValueError:
         return None
+
+
+def _patience_s(args: ServeArgs) -> float:
+    """How long a healthy replica may take for a pass: one that is busy is not to be ended."""
+    return max(args.request_timeout_s, BUSY_S)
 
 
 def _how_many(args: ServeArgs) -> dict[str, Any]:

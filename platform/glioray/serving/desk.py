@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from glioray.serving.choosing import require_known
@@ -28,6 +29,8 @@ class Errand:
     reject_out_of_domain: bool = False
     owner: str | None = None
     """name of the key that sent it; nobody else can ask for it"""
+    job_id: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    """known to the sender before the job is: who hangs up meanwhile can drop it"""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,9 @@ class LocalDesk:
 
     async def start(self, errand: Errand) -> JobStatus:
         """Raises ProblemError 503 where too much waits already."""
-        job = self.jobs.start(errand.model, errand.sent.num_bytes, lambda: self._steps(errand), errand.owner)
+        job = self.jobs.start(
+            errand.model, errand.sent.num_bytes, lambda: self._steps(errand), errand.owner, errand.job_id
+        )
         return self._status(job)
 
     async def status(self, job_id: str, owner: str | None) -> JobStatus:

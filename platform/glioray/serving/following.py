@@ -58,4 +58,6 @@ class Follower:
             self._shelf.replace(wanted)
         except Exception as error:
             logger.exception("this replica goes on with %s", self._shelf.references)
-            self._trouble, self._refused = f"{type(error).__name__}: {error}", wanted
+            self._trouble = f"{type(error).__name__}: {error}"
+            if isinstance(error, GliorayError):  # else it may pass, as a line that is down
+                self._refused = wanted

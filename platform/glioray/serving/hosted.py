@@ -7,11 +7,13 @@ import copy
 import time
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 
 import torch
 
 from glioray.registry.bundle import ModelBundle
 from glioray.registry.card import render_card
+from glioray.registry.rollout import Serving
 from glioray.registry.store import Published
 from glioray.serving import metrics
 from glioray.serving.answering import Reply, Wish, answer_all
@@ -27,6 +29,13 @@ from glioray.serving.volumes import Step, segment_volume
 READY_TIMEOUT_S = 5.0
 FRESH_S = 2.0
 """how long a pass proves that the network answers: whoever asks often, without a key, is not to keep it busy"""
+
+
+@dataclass
+class _LastPass:
+    """Of a network, whatever it is served as."""
+
+    ended_at: float = 0.0
 
 
 class HostedModel:
@@ -48,15 +57,13 @@ class HostedModel:
         self.batches = Batches(
             self._answer, executor, args.max_batch_size, args.max_queued_requests, args.batch_wait_ms / 1000
         )
-        self._answered_at = 0.0
+        self._last = _LastPass()
         self._predict_nothing()  # the first pass is slow: not a person's
 
-    def with_share(self, canary_share: float | None) -> HostedModel:
-        """The same model, network and queue, as a canary or not."""
-        if canary_share == self.info.canary_share:
-            return self
+    def as_served(self, wish: Serving) -> HostedModel:
+        """The same model, network and queue, as a canary or not, under the aliases of now."""
         other = copy.copy(self)
-        other.info = self.info.model_copy(update={"canary_share": canary_share})
+        other.info = self.info.model_copy(update={"canary_share": wish.share, "aliases": wish.aliases})
         return other
 
     async def answer(self, upload: Upload, wish: Wish) -> Reply | Problem:
@@ -73,11 +80,12 @@ class HostedModel:
         """Between two batches of its slices those of others are answered."""
         args = self.args
         async for step in segment_volume(self.predictor, sent, args.volumes.limits, args.max_batch_size, self.executor):
+            self._last.ended_at = time.monotonic()
             yield step
 
     async def is_ready(self, within_s: float = READY_TIMEOUT_S) -> bool:
         """Whether the network answers, or has just answered, with what is before it in the queue."""
-        if time.monotonic() - self._answered_at < FRESH_S:
+        if time.monotonic() - self._last.ended_at < FRESH_S:
             return True
         try:
             async with asyncio.timeout(within_s):
@@ -89,14 +97,14 @@ class HostedModel:
     def _answer(self, uploads: Sequence[Upload], wishes: Sequence[Wish]) -> list[Reply | Problem]:
         self.measures.add(metrics.of_batch(self.info.reference, len(uploads)))
         replies = answer_all(self.predictor, uploads, wishes)
-        self._answered_at = time.monotonic()
+        self._last.ended_at = time.monotonic()
         return replies
 
     def _predict_nothing(self) -> None:
         signature = self.predictor.config.signature
         shape = (1, signature.in_channels, signature.image_size, signature.image_size)
         self.predictor.predict(torch.zeros(shape, dtype=torch.uint8))
-        self._answered_at = time.monotonic()
+        self._last.ended_at = time.monotonic()
 
     def _away(self, title: str, cause: str) -> ProblemError:
         wait_s = self.args.retry_after_s

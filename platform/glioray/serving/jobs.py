@@ -62,6 +62,7 @@ class Jobs:
         num_bytes: int,
         steps: Callable[[], AsyncGenerator[Step, None]],
         owner: str | None = None,
+        job_id: str | None = None,
     ) -> Job:
         """A job that waits for its turn, and then takes the steps.
 
@@ -70,6 +71,7 @@ class Jobs:
             num_bytes: of what was sent, which is held until the job is done.
             steps: begins the work.
             owner: who alone may ask for it, by the name of a key.
+            job_id: that nobody can guess; none makes one.
 
         Raises:
             ProblemError: 503, too many volumes wait, or they take too much memory.
@@ -79,7 +81,7 @@ class Jobs:
         if waiting >= self.args.max_waiting:
             raise self._full(f"{waiting} volumes wait or are worked on")
         self._make_room(num_bytes)
-        job = Job(secrets.token_urlsafe(24), model, num_bytes, self.clock(), owner)
+        job = Job(job_id or secrets.token_urlsafe(24), model, num_bytes, self.clock(), owner)
         self._jobs[job.job_id] = job
         job.task = asyncio.create_task(self._run(job, steps))
         return job

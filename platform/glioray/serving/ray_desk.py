@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ray import serve
 from ray.exceptions import RayActorError
-from ray.serve.exceptions import BackPressureError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from glioray.serving.desk import Errand, Finished, LocalDesk
@@ -147,7 +147,7 @@ def _problems(what: str, retry_after_s: int) -> Iterator[None]:
         yield
     except BackPressureError:
         raise _away(f"{what} is busy", "Too much waits for it", retry_after_s) from None
-    except RayActorError:
+    except (RayActorError, DeploymentUnavailableError):
         raise _away(f"{what} is restarting", "Its process ended", retry_after_s) from None
 
 

@@ -12,8 +12,8 @@ from glioray.serving.hosted import HostedModel
 class Shelf(Sequence[HostedModel]):
     """What is served now, in the order in which it is listed.
 
-    The last version that was replaced stays behind it: a volume that is under way, and whoever names the version, is
-    still answered, and the way back is at hand. Read on one event loop; `replace` may be called from another thread.
+    The last version of a name that was replaced stays behind it: a volume that is under way ends with it, and the way
+    back is at hand. Read on one event loop; `replace` may be called from another thread.
     """
 
     def __init__(self, load: Callable[[str], HostedModel]) -> None:
@@ -29,7 +29,9 @@ class Shelf(Sequence[HostedModel]):
     @property
     def serving(self) -> tuple[Serving, ...]:
         """What is served, with the share of each canary."""
-        return tuple(Serving(model.info.reference, model.info.canary_share) for model in self._served)
+        return tuple(
+            Serving(model.info.reference, model.info.canary_share, model.info.aliases) for model in self._served
+        )
 
     def find(self, reference: str) -> HostedModel | None:
         """By NAME@VERSION, also what has been replaced."""
@@ -38,16 +40,24 @@ class Shelf(Sequence[HostedModel]):
 
     def replace(self, wanted: Sequence[Serving]) -> None:
         """Loads what is missing, and only then lets it answer; raises what loading raises, and has changed nothing."""
-        served = tuple(self._with_share(wish) for wish in wanted)
+        served = tuple(self._as_served(wish) for wish in wanted)
         references = {model.info.reference for model in served}
         replaced = tuple(model for model in self._served if model.info.reference not in references)
-        kept = tuple(model for model in self._retired if model.info.reference not in references)
-        self._retired = replaced or kept
+        names = {model.info.name for model in replaced}
+        kept = (model for model in self._retired if model.info.reference not in references)
+        self._retired = (*replaced, *(model for model in kept if model.info.name not in names))
         self._served = served
 
-    def _with_share(self, wish: Serving) -> HostedModel:
-        model = self.find(wish.reference) or self._load(wish.reference)
-        return model.with_share(wish.share)
+    def fetch(self, reference: str) -> HostedModel:
+        """By NAME@VERSION, loaded where this process does not have it: a volume began elsewhere before a change."""
+        found = self.find(reference)
+        if found is None:
+            found = self._load(reference)
+            self._retired = (*self._retired, found)
+        return found
+
+    def _as_served(self, wish: Serving) -> HostedModel:
+        return (self.find(wish.reference) or self._load(wish.reference)).as_served(wish)
 
     def __len__(self) -> int:
         return len(self._served)

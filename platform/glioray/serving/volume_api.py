@@ -94,11 +94,11 @@ async def answer_now(errand: Errand, desk: Desk, request: Request, rendering: Re
     Raises:
         ProblemError: what ended the job.
     """
-    status = await desk.start(errand)
     try:
-        finished = await desk.result(status.job, errand.owner, wait=True)
+        await desk.start(errand)
+        finished = await desk.result(errand.job_id, errand.owner, wait=True)
     finally:
-        desk.drop(status.job)
+        desk.drop(errand.job_id)
     if (visit := visit_of(request.scope)) is not None:
         visit.found = tuple(name for name, pixels in finished.segmented.pixels.items() if any(pixels))
         visit.in_domain = finished.segmented.in_domain
