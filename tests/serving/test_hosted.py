@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from glioray.registry.store import Published
+from glioray.registry.store import Published, Store
 from glioray.serving import hosted
 from glioray.serving.answering import Wish
 from glioray.serving.hosted import HostedModel
 from glioray.serving.metrics import Measured
+from glioray.serving.predictor import Predictor
 from glioray.serving.problems import ProblemError
 from glioray.serving.settings import ServeArgs
 from glioray.serving.upload import Upload
@@ -33,7 +34,7 @@ def executor():
         yield executor
 
 
-def host(bundle, executor, **settings):
+def hosted_model(bundle, executor, **settings):
     args = ServeArgs(**settings)
     return HostedModel(Published("kinds", 3, ("latest",)), bundle, args, executor, Measures())
 
@@ -44,7 +45,7 @@ def upload(slice_of, file_of):
 
 
 def test_it_answers_as_its_predictor_and_counts_its_passes(classifier_bundle, classifier, executor, upload, slice_of):
-    model = host(classifier_bundle, executor)
+    model = hosted_model(classifier_bundle, executor)
 
     reply = asyncio.run(model.answer(upload, Wish()))
 
@@ -56,7 +57,7 @@ def test_it_answers_as_its_predictor_and_counts_its_passes(classifier_bundle, cl
 def test_a_full_queue_is_a_503_that_says_when_to_come_back(classifier_bundle, executor, upload):
     async def go():
         gate = threading.Event()
-        model = host(classifier_bundle, executor, max_queued_requests=1, retry_after_s=7)
+        model = hosted_model(classifier_bundle, executor, max_queued_requests=1, retry_after_s=7)
         executor.submit(gate.wait, 5)
         asked = [asyncio.create_task(model.answer(upload, Wish())) for _ in range(2)]
         await asyncio.sleep(0.01)  # one of them is in the pass that waits for the thread
@@ -74,7 +75,7 @@ def test_a_full_queue_is_a_503_that_says_when_to_come_back(classifier_bundle, ex
 
 def test_no_answer_in_time_is_a_503(classifier_bundle, executor, upload):
     gate = threading.Event()
-    model = host(classifier_bundle, executor, request_timeout_s=0.05)
+    model = hosted_model(classifier_bundle, executor, request_timeout_s=0.05)
     executor.submit(gate.wait, 5)
 
     with pytest.raises(ProblemError) as caught:
@@ -85,7 +86,7 @@ def test_no_answer_in_time_is_a_503(classifier_bundle, executor, upload):
 
 
 def test_it_is_ready_as_long_as_its_network_answers(classifier_bundle, executor, monkeypatch):
-    model = host(classifier_bundle, executor)
+    model = hosted_model(classifier_bundle, executor)
     asked = []
 
     def predict(self, images):
@@ -102,3 +103,22 @@ def test_it_is_ready_as_long_as_its_network_answers(classifier_bundle, executor,
     assert asked == [1]
     time.sleep(0.25)
     assert not asyncio.run(model.is_ready())
+
+
+def test_a_model_is_made_ready_on_the_thread_of_the_passes(classifier_bundle, executor, tmp_path, monkeypatch):
+    """Folding it beside a pass of another model would break that pass."""
+    classifier_bundle.save(tmp_path / "bundle")
+    store = Store(str(tmp_path / "registry"))
+    store.publish(tmp_path / "bundle", "kinds")
+    threads, load = [], Predictor.load
+
+    def noted(*args, **kwargs):
+        threads.append(threading.current_thread())
+        return load(*args, **kwargs)
+
+    monkeypatch.setattr(Predictor, "load", noted)
+
+    model = hosted.host(store, "kinds", ServeArgs(), executor, Measures())
+
+    assert model.info.reference == "kinds@1"
+    assert threads == [executor.submit(threading.current_thread).result()]

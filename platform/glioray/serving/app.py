@@ -26,7 +26,7 @@ from glioray.serving.api import create_api
 from glioray.serving.catalog import Catalog, find_models
 from glioray.serving.following import Follower
 from glioray.serving.guard import Guard, Rules
-from glioray.serving.hosted import READY_TIMEOUT_S, HostedModel
+from glioray.serving.hosted import READY_TIMEOUT_S, host
 from glioray.serving.keys import KeyFile, KeyRing, find_keys
 from glioray.serving.problems import Problem
 from glioray.serving.ray_desk import MODELS, RemoteDesk, VolumeDesk
@@ -57,7 +57,7 @@ class Models:
         self.metrics = RayMetrics()
         executor = ThreadPoolExecutor(1, "predict", torch.set_num_threads, (args.threads,))
         store = Store(catalog.registry)
-        self.shelf = Shelf(lambda reference: HostedModel(*store.load(reference), args, executor, self.metrics))
+        self.shelf = Shelf(lambda reference: host(store, reference, args, executor, self.metrics))
         self.shelf.replace(catalog.serving())
         replica = serve.get_replica_context().replica_id.unique_id
         self.follower = Follower(

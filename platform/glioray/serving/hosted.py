@@ -14,7 +14,7 @@ import torch
 from glioray.registry.bundle import ModelBundle
 from glioray.registry.card import render_card
 from glioray.registry.rollout import Serving
-from glioray.registry.store import Published
+from glioray.registry.store import Published, Store
 from glioray.serving import metrics
 from glioray.serving.answering import Reply, Wish, answer_all
 from glioray.serving.batches import Batches, QueueFullError
@@ -29,6 +29,20 @@ from glioray.serving.volumes import Step, segment_volume
 READY_TIMEOUT_S = 5.0
 FRESH_S = 2.0
 """how long a pass proves that the network answers: whoever asks often, without a key, is not to keep it busy"""
+
+
+def host(store: Store, reference: str, args: ServeArgs, executor: Executor, measures: Metrics) -> HostedModel:
+    """A published model, made ready on the thread of the passes; not to be called from there.
+
+    Folding traces the network with torch.fx, which meanwhile changes how every module of the process is called: a pass
+    of another model at that moment fails.
+
+    Raises:
+        RegistryError: it is not published.
+        BundleError: it is damaged.
+    """
+    published, bundle = store.load(reference)
+    return executor.submit(HostedModel, published, bundle, args, executor, measures).result()
 
 
 @dataclass
