@@ -53,11 +53,17 @@ async def until(condition):
     raise AssertionError("it did not come to that")
 
 
+async def begun(batches, network, name):
+    """The request that is in a pass now."""
+    asked = ask(batches, name)
+    await until(lambda: network.passes)
+    return asked
+
+
 def test_what_comes_during_a_pass_makes_the_next_one(network, executor):
     async def go():
         batches = Batches(network, executor, max_size=3, max_waiting=10)
-        first = ask(batches, "a")
-        await until(lambda: network.passes)
+        first = await begun(batches, network, "a")
         others = [ask(batches, name) for name in "bcde"]
         await asyncio.sleep(0)
         network.gate.set()
@@ -70,8 +76,7 @@ def test_what_comes_during_a_pass_makes_the_next_one(network, executor):
 def test_one_more_than_may_wait_is_refused_and_the_others_are_answered(network, executor):
     async def go():
         batches = Batches(network, executor, max_size=2, max_waiting=2)
-        at_work = ask(batches, "a")
-        await until(lambda: network.passes)
+        at_work = await begun(batches, network, "a")
         waiting = [ask(batches, name) for name in "bc"]
         await asyncio.sleep(0)
         with pytest.raises(QueueFullError):
@@ -85,8 +90,7 @@ def test_one_more_than_may_wait_is_refused_and_the_others_are_answered(network, 
 def test_who_hangs_up_before_a_pass_takes_no_place_in_it(network, executor):
     async def go():
         batches = Batches(network, executor, max_size=8, max_waiting=8)
-        at_work = ask(batches, "a")
-        await until(lambda: network.passes)
+        at_work = await begun(batches, network, "a")
         gone, stays = ask(batches, "b"), ask(batches, "c")
         await asyncio.sleep(0)
         gone.cancel()

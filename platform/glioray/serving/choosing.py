@@ -97,12 +97,8 @@ def _no_such(
 def _or_canary(chosen: Served, models: Sequence[Served], request_id: str) -> Served:
     """The canary of the same name for its share of the requests; the same for the same id."""
     place = zlib.crc32(request_id.encode()) / 2**32
-    for model in models:
-        if model.info.name == chosen.info.name and model.info.canary_share is not None:
-            if place < model.info.canary_share:
-                return model
-            place -= model.info.canary_share
-    return chosen
+    versions = (model for model in models if model.info.name == chosen.info.name)
+    return next((model for model in versions if place < (model.info.canary_share or 0)), chosen)
 
 
 def _references(info: ModelInfo) -> set[str]:
