@@ -51,6 +51,7 @@ def answer_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[torch.Te
 
     def answer(function: Callable[[torch.Tensor], torch.Tensor]) -> None:
         monkeypatch.setattr(Predictor, "predict", lambda self, images: function(images))
+        monkeypatch.setattr(Predictor, "classified", lambda self, images: (function(images), 10 * function(images)))
         monkeypatch.setattr(Predictor, "load", classmethod(lambda cls, bundle, device="cpu": _Stub(bundle)))
 
     return answer

@@ -3,13 +3,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from glioray.evaluation.classification import Answers, counts_by_unit, units_by_figure
+from glioray.evaluation.answers import Answers
+from glioray.evaluation.classification import counts_by_unit, units_by_figure
 from glioray.tasks.classification import Classification
 
 TASK = Classification(("a", "b"))
 ANSWERS = Answers(
     truth=torch.tensor([0, 0, 1, 1]),
     probabilities=torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.6, 0.4]]),
+    logits=torch.tensor([[2.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [3.0, 2.5]]),
 )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glioray.evaluation.figures import confidence_figure, confusion_figure, dice_strip, probability_bars
+from glioray.evaluation.figures import confusion_figure, dice_strip, probability_bars
 
 
 def confusion() -> bytes:
@@ -16,8 +16,6 @@ def confusion() -> bytes:
 
 DRAWN = {
     "confusion": confusion,
-    "confidence": lambda: confidence_figure([0.9, 0.4, 1.0], [True, False, True], 4),
-    "confidence of a model that is never wrong": lambda: confidence_figure([0.9], [True], 2),
     "strip": lambda: dice_strip({"WT": np.array([0.1, np.nan, 0.9]), "ET": np.full(3, np.nan)}),
     "bars": lambda: probability_bars({"glioma": 0.9, "notumor": 0.1}, truth="notumor"),
 }

@@ -57,6 +57,8 @@ def test_a_perfect_classifier_scores_one_everywhere(make_classification, make_bu
 
     assert found.score("ece").value == 0
     assert {(score.value, score.low, score.high) for score in found.scores if score.name != "ece"} == {(1.0, 1.0, 1.0)}
+    # Nothing is wrong that could be less sure than what is right.
+    assert set(found.undefined) == {f"right_auc/{way}" for way in ("probability", "logit", "logit_lead")}
     assert found.confusion == ((4, 0, 0), (0, 4, 0), (0, 0, 4))
     assert (found.units, found.unit, found.rows) == (6, "groups", 12)
 
@@ -71,7 +73,24 @@ def test_a_constant_classifier_scores_chance(make_classification, make_bundle, t
     assert found.score("balanced_accuracy").value == pytest.approx(1 / 3)
     assert found.score("f1").value == pytest.approx((2 * 4 / 12 + 0 + 0) / 3)
     assert found.score("precision/glioma").value == 0.5
+    assert {found.score(name).value for name in ("auc", "auc/glioma", "auc/notumor", "right_auc/logit")} == {0.5}
+    assert found.score("ece").value == pytest.approx(0)
     assert set(found.undefined) == {"precision/meningioma", "precision/notumor"}
+
+
+def test_a_random_classifier_scores_chance(make_classification, make_bundle, tmp_path, answer_with):
+    dataset = make_classification([0, 1, 2, 1] * 250)
+    generator = torch.Generator().manual_seed(0)
+    answer_with(lambda images: torch.rand(len(images), 3, generator=generator).softmax(1))
+
+    found = evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
+
+    # 1000 images, a class at least 250 of them: three standard errors of a share are below 0.1, of an area 0.07.
+    chance = {"accuracy": 1 / 3, "balanced_accuracy": 1 / 3, "recall/glioma": 1 / 3, "precision/meningioma": 1 / 2}
+    assert {name: found.score(name).value for name in chance} == pytest.approx(chance, abs=0.1)
+    areas = [score.value for score in found.scores if "auc" in score.name]
+    assert len(areas) == 7
+    assert areas == pytest.approx([0.5] * 7, abs=0.07)
 
 
 def test_predictions_csv_has_a_row_an_image_in_the_order_of_the_shards(

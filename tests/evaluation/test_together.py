@@ -167,7 +167,7 @@ def test_one_run_is_evaluated_as_ever(make_classification, run, tmp_path):
     assert found.page == tmp_path / "run-None-0" / "evaluation" / "report.html"
     assert found.over_seeds is None
     classes = [f"recall/{name}" for name in found.evaluations[0].outputs]
-    assert list(found.summary) == ["accuracy", "balanced_accuracy", "f1", "ece", *classes]
+    assert list(found.summary) == ["accuracy", "balanced_accuracy", "f1", "auc", "ece", *classes]
 
 
 def test_nothing_is_predicted_where_a_folder_is_in_the_way(folds, run, tmp_path):

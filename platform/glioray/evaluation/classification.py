@@ -5,58 +5,39 @@ Shapes: N images, U units, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from glioray.evaluation.figures import confidence_figure, confusion_figure, reliability_figure
+from glioray.evaluation.answers import Answers
+from glioray.evaluation.class_figures import Interval, class_figure, roc_figure
+from glioray.evaluation.figures import confusion_figure
 from glioray.evaluation.findings import Findings, Picture, Section, Table, score_table
 from glioray.evaluation.pictures import scan_sheet
 from glioray.evaluation.pool import Pool
-from glioray.evaluation.scoring import Circumstances, pooled_scores
-from glioray.evaluation.side import Row, SideRows
+from glioray.evaluation.ranking import Ranking, ranking_scores
+from glioray.evaluation.scoring import Circumstances, Scores, pooled_scores, together
+from glioray.evaluation.side import Row
+from glioray.evaluation.sureness import rankings, sureness
 from glioray.serving.drawing import grey_picture
-from glioray.serving.predictor import Predictor
 from glioray.tasks.classification import NUM_BINS, Classification, bin_of
 
 NUM_MISTAKES = 12
 
 
 @dataclass(frozen=True)
-class Answers:
-    """The truth (N,) and the probabilities (N,K) of every row."""
+class _Measures:
+    """The task's own, and F1 by class."""
 
-    truth: Tensor
-    probabilities: Tensor
+    task: Classification
 
-    @property
-    def predicted(self) -> Tensor:
-        """(N,) the most probable class."""
-        return self.probabilities.argmax(dim=1)
-
-    @property
-    def confidence(self) -> Tensor:
-        """(N,) its probability."""
-        return self.probabilities.amax(dim=1)
-
-    @property
-    def is_right(self) -> Tensor:
-        """(N,) whether it is the truth."""
-        return self.predicted == self.truth
-
-
-def answer(predictor: Predictor, rows: SideRows, batch_size: int, on_progress: Callable[[int, int], None]) -> Answers:
-    """Predicts every row of a side."""
-    predicted = [(batch["label"], found) for batch, found in rows.predicted(predictor, batch_size, on_progress)]
-    truth, probabilities = zip(*predicted, strict=True)
-    return Answers(torch.cat(truth), torch.cat(probabilities))
-
-
-def joined(parts: Sequence[Answers]) -> Answers:
-    """Of several sides, in their order."""
-    return Answers(torch.cat([part.truth for part in parts]), torch.cat([part.probabilities for part in parts]))
+    def metrics(self, counts: dict[str, Tensor]) -> dict[str, float]:
+        confusion = counts["confusion"]
+        f1 = 2 * confusion.diagonal() / (confusion.sum(0) + confusion.sum(1))
+        by_class = {f"f1/{name}": value for name, value in zip(self.task.classes, f1.tolist(), strict=True)}
+        return self.task.metrics(counts) | by_class
 
 
 def examine(
@@ -64,14 +45,18 @@ def examine(
 ) -> Findings:
     """Scores what was predicted of the rows of a pool."""
     per_unit = counts_by_unit(task, answers, pool.unit_index, circumstances.units)
-    scores = pooled_scores(task, per_unit, circumstances, units_by_figure(task, per_unit["confusion"]))
+    pooled = pooled_scores(_Measures(task), per_unit, circumstances, units_by_figure(task, per_unit["confusion"]))
+    unit_index = pool.unit_index.numpy()
+    scores = together(
+        pooled,
+        ranking_scores(_one_against_the_rest(task, answers), unit_index, circumstances, mean="auc"),
+        ranking_scores(rankings(answers), unit_index, circumstances),
+    )
     confusion = per_unit["confusion"].sum(0).long().tolist()
-    measures = {"recall": "recall", "precision": "precision"}
-    images = {"images": [sum(row) for row in confusion]}
     sections = (
         Section("Answers by class", pictures=(Picture(confusion_figure(confusion, task.classes), _CONFUSION),)),
-        Section("Each class", _EACH_CLASS, table=score_table(scores, "class", task.classes, measures, images)),
-        _confidence(task, answers, per_unit["bins"].sum(0)),
+        _each_class(task, answers, scores, confusion),
+        sureness(answers, scores, per_unit["bins"].sum(0)),
         _mistakes(task, answers, pool, batch_size),
     )
     tables = {"predictions.csv": _table(task, answers, pool)}
@@ -103,14 +88,29 @@ def units_by_figure(task: Classification, confusion: Tensor) -> dict[str, int]:
     }
 
 
-def _confidence(task: Classification, answers: Answers, bins: Tensor) -> Section:
-    """How sure it was where it was right and where it was wrong, and how right it was where it was as sure."""
-    counts = torch.bincount(bin_of(answers.confidence), minlength=NUM_BINS)
-    sure, right = (bins / counts[:, None]).T.numpy()
-    shares = confidence_figure(answers.confidence.numpy(), answers.is_right.numpy(), len(task.classes))
-    reliability = reliability_figure(sure, right, counts.numpy())
-    pictures = (Picture(shares, "Share of right and of wrong answers"), Picture(reliability, _RELIABILITY))
-    return Section("Confidence", _CONFIDENCE, pictures)
+def _one_against_the_rest(task: Classification, answers: Answers) -> tuple[Ranking, ...]:
+    """Each class's probability, ranked by whether the image is of the class."""
+    said, truth = answers.probabilities.double().numpy(), answers.truth.numpy()
+    return tuple(Ranking(f"auc/{name}", said[:, k], truth == k) for k, name in enumerate(task.classes))
+
+
+def _each_class(task: Classification, answers: Answers, scores: Scores, confusion: list[list[int]]) -> Section:
+    measures = {"recall": "recall", "precision": "precision", "F1": "f1", "ROC-AUC": "auc"}
+    images = {"images": [sum(row) for row in confusion]}
+    bars = {heading: [_ends(scores, f"{name}/{one}") for one in task.classes] for heading, name in measures.items()}
+    roc = roc_figure(answers.truth.numpy(), answers.probabilities.numpy(), task.classes)
+    pictures = (Picture(class_figure(bars, task.classes), _BARS), Picture(roc, _ROC))
+    table = score_table(scores, "class", task.classes, measures, images)
+    return Section("Each class", _EACH_CLASS, pictures, table)
+
+
+def _ends(scores: Scores, name: str) -> Interval:
+    """NaN where there is no figure of this name, or no interval of it."""
+    for score in scores.defined:
+        if score.name == name:
+            low, high = (math.nan if end is None else end for end in (score.low, score.high))
+            return score.value, low, high
+    return math.nan, math.nan, math.nan
 
 
 def _mistakes(task: Classification, answers: Answers, pool: Pool, batch_size: int) -> Section:
@@ -148,11 +148,11 @@ def _table(task: Classification, answers: Answers, pool: Pool) -> Table:
 
 
 _CONFUSION = "Images of each true class (row) by the answer (column), and their share of the row."
-_EACH_CLASS = "Recall: share of the images of a class that were found. Precision: share of its answers that were right."
-_CONFIDENCE = (
-    "The probability of the answer that was given. A model to rely on is unsure where it is wrong, and right as often "
-    "as it says: the calibration error is the mean distance from that."
+_EACH_CLASS = (
+    "Recall: share of the images of a class that were found. Precision: share of its answers that were right. F1: "
+    "their harmonic mean. ROC-AUC, one against the rest: the chance that an image of the class has a higher "
+    "probability of it than another image, a tie counting half. A figure without an image to make it of is left out, "
+    "of the means too."
 )
-_RELIABILITY = (
-    "How often it was right where it was as sure; on the line it is as sure as it may be. Larger: more images."
-)
+_BARS = "Each class, with its 95 % interval."
+_ROC = "ROC curve of each class against the rest, as the probability that has to be passed falls; dashed: chance."

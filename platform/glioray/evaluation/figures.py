@@ -26,7 +26,7 @@ def confusion_figure(counts: ArrayLike, classes: Sequence[str]) -> bytes:
     shares = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
     side_inches = max(3.4, 1.5 + 0.8 * len(classes))
     figure = Figure(figsize=(side_inches, side_inches * 0.92))
-    axes = _plain_axes(figure)
+    axes = plain_axes(figure)
     axes.imshow(shares, cmap=_BLUES, vmin=0, vmax=1)
     for (row, column), share in np.ndenumerate(shares):
         text = f"{cells[row, column]:.0f}\n{100 * share:.0f} %"
@@ -40,48 +40,10 @@ def confusion_figure(counts: ArrayLike, classes: Sequence[str]) -> bytes:
     return png_bytes(figure)
 
 
-def confidence_figure(confidences: ArrayLike, is_right: ArrayLike, num_classes: int) -> bytes:
-    """How sure the model was (N,) where it was right and where it was wrong, as shares of each kind."""
-    sure, right = np.asarray(confidences, dtype=float), np.asarray(is_right, dtype=bool)
-    edges = np.linspace(min(1 / num_classes, 0.95), 1, 16)
-    figure = Figure(figsize=(5.2, 3.1))
-    axes = _plain_axes(figure)
-    for values, color, name in ((sure[right], RIGHT, "right"), (sure[~right], WRONG, "wrong")):
-        weights = np.full(len(values), 100 / max(len(values), 1))
-        label = f"{name} ({len(values)}, median {np.median(values):.2f})" if len(values) else f"{name} (0)"
-        clipped = np.clip(values, edges[0], edges[-1])
-        axes.hist(clipped, bins=edges.tolist(), weights=weights, color=color, alpha=0.25, label=label)
-        axes.hist(clipped, bins=edges.tolist(), weights=weights, color=color, histtype="step", linewidth=1.6)
-    axes.set_xlabel("confidence in the answer")
-    axes.set_ylabel("share of its kind, %")
-    axes.set_xlim(float(edges[0]), 1)
-    axes.legend(frameon=False, fontsize=9, loc="upper left")
-    return png_bytes(figure)
-
-
-def reliability_figure(sure: ArrayLike, right: ArrayLike, counts: ArrayLike) -> bytes:
-    """Share of right answers by mean confidence, a dot a bin that has images, the larger the more it has: (bins,)."""
-    sizes = np.asarray(counts, dtype=float)
-    has = sizes > 0
-    figure = Figure(figsize=(5.2, 3.6))
-    axes = _plain_axes(figure)
-    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1.2, linestyle="--")
-    places = np.asarray(sure, dtype=float)[has], np.asarray(right, dtype=float)[has]
-    axes.plot(*places, color=RIGHT, linewidth=1.2, alpha=0.6)
-    axes.scatter(*places, s=14 + 220 * sizes[has] / max(sizes.sum(), 1), color=RIGHT, linewidths=0)
-    axes.set_xlabel("confidence in the answer")
-    axes.set_ylabel("share that was right")
-    axes.set_xlim(0, 1.02)
-    axes.set_ylim(-0.02, 1.05)
-    axes.grid(color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    return png_bytes(figure)
-
-
 def dice_strip(values: Mapping[str, NDArray[np.float64]], measure: str = "Dice") -> bytes:
     """One dot a patient for each label or region, with mean and median; NaN is left out and counted."""
     figure = Figure(figsize=(6.4, 0.9 + 0.62 * len(values)))
-    axes = _plain_axes(figure)
+    axes = plain_axes(figure)
     for row, scores in enumerate(values.values()):
         defined = scores[~np.isnan(scores)]
         spread = np.random.default_rng(row).uniform(-0.17, 0.17, len(defined))
@@ -103,7 +65,7 @@ def probability_bars(probabilities: Mapping[str, float], truth: str | None = Non
     """The answer of a classifier for one image; the highest bar is colored by whether it is the truth."""
     highest = max(probabilities, key=lambda name: probabilities[name])
     figure = Figure(figsize=(4.2, 0.5 + 0.36 * len(probabilities)))
-    axes = _plain_axes(figure)
+    axes = plain_axes(figure)
     for row, (name, probability) in enumerate(probabilities.items()):
         color = QUIET if name != highest else (RIGHT if truth in (None, name) else WRONG)
         axes.barh(row, probability, color=color, height=0.62)
@@ -136,6 +98,7 @@ def quiet(axes: Axes, tick_size: float = 9, label_size: float = 9) -> Axes:
     return axes
 
 
-def _plain_axes(figure: Figure) -> Axes:
+def plain_axes(figure: Figure) -> Axes:
+    """The only axes of a figure, on paper."""
     figure.set_facecolor(PAPER)
     return quiet(figure.add_subplot())

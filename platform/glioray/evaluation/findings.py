@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from glioray.evaluation.scoring import Scores
+from glioray.evaluation.scoring import Scores, together
 from glioray.registry.bundle import Score
 
 Cell = str | int | float | None
@@ -59,8 +59,7 @@ class Findings:
 
     def with_more(self, scores: Scores, section: Section) -> Findings:
         """The same, with further figures and a section after its own."""
-        together = Scores((*self.scores.defined, *scores.defined), (*self.scores.undefined, *scores.undefined))
-        return replace(self, scores=together, sections=(*self.sections, section))
+        return replace(self, scores=together(self.scores, scores), sections=(*self.sections, section))
 
     def after(self, sections: tuple[Section, ...]) -> Findings:
         """The same, with other sections before its own."""
@@ -79,8 +78,11 @@ def interval_text(scores: Iterable[Score], name: str) -> str:
 
 
 def digits(name: str) -> int:
-    """After the point: three of a share, one of a distance in mm or px."""
-    return 1 if "hd95" in name else 3
+    """After the point: three of a share, one of a distance in mm or px, two of ml, more of a false positive rate."""
+    return next((number for part, number in _DIGITS.items() if part in name), 3)
+
+
+_DIGITS = {"hd95": 1, "_ml": 2, "_px": 0, "fpr": 5, "false_lesions": 2}
 
 
 def score_table(

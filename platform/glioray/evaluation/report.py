@@ -15,6 +15,7 @@ TITLES = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
     "f1": "Macro F1",
+    "auc": "ROC-AUC, macro",
     "ece": "Calibration error",
     "flagged": "Flagged as unlike training",
     "dice": "Dice, mean over patients",

@@ -13,7 +13,7 @@ from glioray.registry.bundle import BundleConfig, Score
 SCHEMA_VERSION = 1
 FILE_NAME = "metrics.json"
 _HEADLINE = {
-    "classification": ("accuracy", "balanced_accuracy", "f1", "ece", "flagged"),
+    "classification": ("accuracy", "balanced_accuracy", "f1", "auc", "ece", "flagged"),
     "segmentation": ("dice", "median_dice", "region_dice", "iou", "hd95_mm", "hd95_px", "flagged"),
 }
 _BY_CLASS = {"classification": "recall/", "segmentation": "dice/"}

@@ -14,8 +14,8 @@ from glioray.data.folder import atomic_folder
 from glioray.data.records import Side
 from glioray.data.split import SPLITS
 from glioray.errors import DataError
-from glioray.evaluation import bootstrap, classification, outlines, segmentation
-from glioray.evaluation.classification import Answers
+from glioray.evaluation import answers, bootstrap, classification, outlines, segmentation
+from glioray.evaluation.answers import Answers
 from glioray.evaluation.findings import Findings, Section
 from glioray.evaluation.outlines import Outlines
 from glioray.evaluation.pool import Pool
@@ -111,8 +111,8 @@ def check_output(out: Path, own_names: Sequence[str] = OWN_NAMES, first: str = M
 def _examine(tested: Sequence[Tested], pool: Pool, circumstances: Circumstances, batch_size: int) -> Findings:
     task = tested[0].task
     if isinstance(task, Classification):
-        answers = classification.joined([one.answers for one in tested if isinstance(one.answers, Answers)])
-        return classification.examine(task, pool, answers, circumstances, batch_size)
+        said = answers.joined([one.answers for one in tested if isinstance(one.answers, Answers)])
+        return classification.examine(task, pool, said, circumstances, batch_size)
     assert isinstance(task, Segmentation)
     found = outlines.joined([one.answers for one in tested if isinstance(one.answers, Outlines)], pool.starts)
     return segmentation.examine(task, pool, found, circumstances, batch_size)

@@ -37,6 +37,14 @@ class Scores:
     undefined: tuple[str, ...]
 
 
+def together(*parts: Scores) -> Scores:
+    """Those of several kinds as one, in their order."""
+    return Scores(
+        tuple(score for part in parts for score in part.defined),
+        tuple(name for part in parts for name in part.undefined),
+    )
+
+
 class Measures(Protocol):
     """What turns summed counts to figures, as a task does."""
 
@@ -62,7 +70,7 @@ def pooled_scores(
         return np.array([list(task.metrics(counts).values()) for counts in rows])
 
     names = list(task.metrics({name: counts.double().sum(0) for name, counts in per_unit.items()}))
-    return _scores(dict.fromkeys(names, circumstances.units) | dict(units or {}), figures, circumstances)
+    return resampled_scores(dict.fromkeys(names, circumstances.units) | dict(units or {}), figures, circumstances)
 
 
 def volume_scores(by_unit: Mapping[str, Floats], circumstances: Circumstances) -> Scores:
@@ -78,13 +86,20 @@ def volume_scores(by_unit: Mapping[str, Floats], circumstances: Circumstances) -
         return np.concatenate([means(values, drawn), medians(values, drawn)], axis=1)
 
     counts = {name: int(np.count_nonzero(~np.isnan(column))) for name, column in by_unit.items()}
-    return _scores(counts | {f"median_{name}": units for name, units in counts.items()}, figures, circumstances)
+    return resampled_scores(
+        counts | {f"median_{name}": units for name, units in counts.items()}, figures, circumstances
+    )
 
 
-def _scores(units: Mapping[str, int], figures: Callable[[Draws], Floats], circumstances: Circumstances) -> Scores:
-    """Of the figures M that are named with the units that they are over.
+def resampled_scores(
+    units: Mapping[str, int], figures: Callable[[Draws], Floats], circumstances: Circumstances
+) -> Scores:
+    """Any figures M of drawn units.
 
-    `figures` takes (R,U) draws to (R,M); each unit drawn once gives the value itself.
+    Args:
+        units: by a figure's name, in order, how many units it is over.
+        figures: takes (R,U) draws to (R,M); each unit drawn once gives the value itself.
+        circumstances: the same for all.
     """
     values = figures(np.ones((1, circumstances.units), dtype=np.int64))[0]
     low, high = np.full((2, len(units)), np.nan)

@@ -76,20 +76,27 @@ class SideRows:
     def predicted(
         self, predictor: Predictor, batch_size: int, on_progress: Callable[[int, int], None]
     ) -> Iterator[tuple[Batch, Tensor]]:
-        """Each batch with the model's probabilities for it.
+        """Each batch with the model's probabilities for it; raises as `answered`."""
+        answers = self.answered(lambda images: (predictor.predict(images),), batch_size, on_progress)
+        return ((batch, probabilities) for batch, (probabilities,) in answers)
+
+    def answered(
+        self, ask: Callable[[Tensor], tuple[Tensor, ...]], batch_size: int, on_progress: Callable[[int, int], None]
+    ) -> Iterator[tuple[Batch, tuple[Tensor, ...]]]:
+        """Each batch with what is said of its images (B,C,S,S).
 
         Raises:
             ModelError: an answer is not a number, so that no figure of it would mean anything.
         """
         done = 0
         for batch in self.batches(batch_size):
-            probabilities = predictor.predict(batch["image"])
-            if not probabilities.isfinite().all():
+            found = ask(batch["image"])
+            if not all(values.isfinite().all() for values in found):
                 raise ModelError(
                     f"{self.dataset.folder}: the model's answer to {self.identity[done].source!r} or an image after it "
                     "is not a number: its training went astray; train it again with a lower optimizer.learning_rate"
                 )
-            yield batch, probabilities
+            yield batch, found
             done += len(batch["image"])
             on_progress(done, len(self.identity))
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from glioray.data.prepared import PreparedDataset
 from glioray.data.records import Side
 from glioray.errors import DataError
-from glioray.evaluation import classification, outlines
-from glioray.evaluation.classification import Answers
+from glioray.evaluation import outlines
+from glioray.evaluation.answers import Answers, answer
 from glioray.evaluation.matching import require_fit
 from glioray.evaluation.outlines import Outlines
 from glioray.evaluation.side import SideRows
@@ -72,7 +72,7 @@ def answered(
     task = tasks.build(dataset.manifest.contents, loss, num_patients=1)
     show = on_progress or ignore
     if isinstance(task, Classification):
-        answers: Answers | Outlines = classification.answer(predictor, rows, batch_size, show)
+        answers: Answers | Outlines = answer(predictor, rows, batch_size, show)
     else:
         assert isinstance(task, Segmentation)
         answers = outlines.outline(task, predictor, rows, batch_size, show)

@@ -144,6 +144,18 @@ class Predictor:
         pixels = self.normalized(images)
         return torch.stack([self._probabilities(pixels, axes) for axes in MIRRORED_AXES[flips]]).mean(dim=0)
 
+    @torch.inference_mode()
+    def classified(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What `predict` gives of classes (N,K), and the logits (N,K) behind it.
+
+        The logits are the mean over the same mirrored copies, before any temperature. Of an average they are the
+        logarithms of the mean probability, up to what all classes share: see `registry/averaged.py`.
+        """
+        pixels = self.normalized(images)
+        logits = torch.stack([self._logits(pixels, axes) for axes in MIRRORED_AXES[self.config.flips]])
+        probabilities = torch.stack([self.task.probabilities(copy).float() for copy in logits]).mean(dim=0)
+        return tempered(probabilities, self.config.temperature).cpu(), logits.mean(dim=0).cpu()
+
     def normalized(self, images: Tensor) -> Tensor:
         """(N,C,S,S) float32 on the device, as the network takes them; raises as `predict`."""
         self._require_shape(images)
@@ -188,11 +200,15 @@ class Predictor:
 
     def _probabilities(self, pixels: Tensor, axes: tuple[int, ...]) -> Tensor:
         """Of the images mirrored along some axes; a map of pixels is mirrored back."""
+        probabilities = self.task.probabilities(self._logits(pixels, axes)).float()
+        return probabilities.flip(axes) if probabilities.ndim == 4 else probabilities
+
+    def _logits(self, pixels: Tensor, axes: tuple[int, ...]) -> Tensor:
+        """Float32, of the images mirrored along some axes, and not mirrored back."""
         mirrored = pixels.flip(axes).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             logits = self.network(mirrored)
-        probabilities = self.task.probabilities(logits).float()
-        return probabilities.flip(axes) if probabilities.ndim == 4 else probabilities
+        return logits.float()  # type: ignore[no-any-return]
 
     def _segmented(self, mask: NDArray[np.uint8], frame: Frame, is_known: bool | None) -> Segmented:
         restored = restore_mask(mask, frame)
