@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from glioray.evaluation.outlines import CaseBook, Outlined, Outlines, joined, slice_pixels
+from glioray.errors import DataError
+from glioray.evaluation.outlines import CaseBook, Outlined, Outlines, joined, require_known, slice_pixels
 from glioray.evaluation.side import CaseKey, SideRows
 from glioray.tasks.segmentation import Segmentation
 
@@ -92,6 +93,29 @@ def test_a_case_without_tumor_is_shown_where_most_was_predicted(closed):
     assert found["testA"].widest_row == 1
 
 
+def test_lesions_are_counted_through_slices(closed):
+    truth = [disc(1, 4, 4), disc(1, 4, 4), EMPTY, disc(1, 4, 4), disc(4, 8, 8)]
+    found = closed({"A": truth}, [disc(1, 6, 6), *[EMPTY] * 3, disc(4, 0, 0)], (9.0,) * 3)["testA"]
+
+    # Necrotic: found on slices 0 and 1, missed on 3; enhancing: missed and made up; as TC the missed ones hang together.
+    assert found.lesions.tolist() == [[1, 1, 0], [0, 1, 1], [1, 1, 1]]
+    assert found.voxel_ml == pytest.approx(0.729)
+
+
+def test_lesions_need_no_spacing(closed):
+    found = closed({"A": [disc(1, 4, 4), EMPTY]}, [disc(1, 4, 4), EMPTY])["testA"]
+
+    assert (found.lesions.tolist(), found.voxel_ml) == ([[1, 0, 0], [0, 0, 0], [1, 0, 0]], None)
+
+
+def test_a_mask_that_holds_no_label_is_refused_by_name_and_value(make_segmentation):
+    rows = SideRows.read(make_segmentation({"A": [EMPTY] * 3}), "test")
+    require_known(TASK, np.stack([disc(4, 1, 1), disc(1, 1, 1)]), rows, 0)
+
+    with pytest.raises(DataError, match=r"mask of 'A/2.tif' holds 7, which is no label"):
+        require_known(TASK, np.stack([EMPTY, disc(7, 1, 1)]), rows, 1)
+
+
 def test_memory_holds_boxes_of_open_cases_alone(make_segmentation):
     volumes = {"A": [disc(1, 4, 4), EMPTY], "B": [disc(1, 4, 4)] * 2}
     book = CaseBook.of(TASK, SideRows.read(make_segmentation(volumes), "test"))
@@ -105,7 +129,11 @@ def test_memory_holds_boxes_of_open_cases_alone(make_segmentation):
 
 def test_sides_are_joined_with_their_rows_numbered_through():
     parts = [
-        Outlines(torch.full((rows, 1, 3), float(rows)), {CaseKey("g", name): Outlined(np.ones(1), 1, EMPTY)}, True)
+        Outlines(
+            torch.full((rows, 1, 3), float(rows)),
+            {CaseKey("g", name): Outlined(np.ones(1), 1, EMPTY, np.zeros((1, 3)))},
+            True,
+        )
         for rows, name in ((2, "A"), (3, "B"))
     ]
 

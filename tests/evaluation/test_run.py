@@ -211,6 +211,34 @@ def test_the_batch_size_decides_nothing(make_segmentation, make_bundle, tmp_path
     assert parts == whole
 
 
+def test_a_mask_of_everything_and_one_of_nothing_have_the_known_figures(
+    make_segmentation, make_bundle, tmp_path, answer_with
+):
+    # 16 of 256 px are true on one of two slices; everything else is false.
+    truth = [disc(16, 4, slice(4, 8), slice(4, 8)), np.zeros((16, 16), dtype=np.uint8)]
+    dataset = make_segmentation({"A": truth, "B": truth}, spacing_mm=(5.0, 2.0, 2.0))
+    bundle = make_bundle(dataset)
+    answer_with(lambda images: torch.stack([torch.zeros_like(images[:, 0]), torch.ones_like(images[:, 0])], 1).float())
+    everything = evaluate(bundle, dataset.folder, tmp_path / "all")
+    answer_with(lambda images: torch.zeros(len(images), 2, 16, 16))
+    nothing = evaluate(bundle, dataset.folder, tmp_path / "none")
+
+    figures = ("dice", "iou", "recall", "fpr", "fnr", "lesion_recall", "lesion_f1", "volume_error_ml")
+    values = {name: [one.score(f"{name}/enhancing").value for one in (everything, nothing)] for name in figures}
+    assert values == {
+        "dice": [pytest.approx(32 / (512 + 16)), 0],
+        "iou": [16 / 512, 0],
+        "recall": [1, 0],
+        "fpr": [1, 0],
+        "fnr": [0, 1],
+        "lesion_recall": [1, 0],
+        "lesion_f1": [1, 0],
+        "volume_error_ml": [pytest.approx(496 * 0.02), pytest.approx(-16 * 0.02)],
+    }
+    assert everything.score("precision/enhancing").value == 16 / 512
+    assert "precision/enhancing" in nothing.undefined
+
+
 def test_a_real_network_runs_and_what_is_written_reads_back(make_classification, make_bundle, tmp_path):
     dataset = make_classification([0, 1, 2, 1], size_px=80)
     seen: list[tuple[int, int]] = []

@@ -11,13 +11,19 @@ from glioray.evaluation.segmentation import _chosen_cases, _for_reading
     ("dice", "expected"),
     [
         ([0.5, 0.9, 0.1, 0.7], {"worst": 2, "median": 3, "best": 1}),
+        (
+            [0.5, 0.9, 0.1, 0.7, 0.2, 0.3],
+            {"worst": 2, "second worst": 4, "third worst": 5, "median": 0, "second best": 3, "best": 1},
+        ),
         ([np.nan, 0.9, 0.1], {"worst": 2, "best": 1}),
         ([0.3, np.nan], {"worst": 0}),
         ([np.nan], {}),
     ],
 )
 def test_the_cases_to_show_are_the_ends_and_the_middle(dice, expected):
-    assert _chosen_cases(np.array(dice)) == expected
+    found = _chosen_cases(np.array(dice))
+
+    assert (found, list(found)) == (expected, list(expected))
 
 
 CASES = Table(

@@ -11,7 +11,7 @@ Shapes: R resamples, U units, M figures.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,18 @@ def means(values: Floats, drawn: Draws) -> Floats:
     counts = drawn @ defined
     sums = drawn @ np.where(defined, values, 0.0)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def mean_by_unit(values: Mapping[str, Floats], unit_of: Draws, num_units: int) -> dict[str, Floats]:
+    """(U,) of each (V,): the mean over a unit's parts, those that are not defined (NaN) left out.
+
+    Args:
+        values: by name.
+        unit_of: (V,) the unit of each part.
+        num_units: how many there are.
+    """
+    belongs = (unit_of[None] == np.arange(num_units)[:, None]).astype(np.int64)
+    return dict(zip(values, means(np.column_stack(list(values.values())), belongs).T, strict=True))
 
 
 def medians(values: Floats, drawn: Draws) -> Floats:

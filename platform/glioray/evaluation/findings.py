@@ -9,6 +9,7 @@ from pathlib import Path
 
 from glioray.evaluation.scoring import Scores, together
 from glioray.registry.bundle import Score
+from glioray.registry.card import digits
 
 Cell = str | int | float | None
 
@@ -75,14 +76,6 @@ def interval_text(scores: Iterable[Score], name: str) -> str:
             ends = f" [{number(score.low)},\u00a0{number(score.high)}]" if has_ends else ""
             return f"{number(score.value)}{ends}"
     return "–"
-
-
-def digits(name: str) -> int:
-    """After the point: three of a share, one of a distance in mm or px, two of ml, more of a false positive rate."""
-    return next((number for part, number in _DIGITS.items() if part in name), 3)
-
-
-_DIGITS = {"hd95": 1, "_ml": 2, "_px": 0, "fpr": 5, "false_lesions": 2}
 
 
 def score_table(

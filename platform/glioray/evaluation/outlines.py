@@ -1,4 +1,4 @@
-"""The masks of a side, case by case: their pixels, the distance of their outlines, and the slice to show.
+"""The masks of a side, case by case: their pixels, lesions, the distance of their outlines, and the slice to show.
 
 A case is measured as soon as its last slice has been predicted, and of its masks only boxes around the labels are kept
 until then, so that memory does not grow with the data set.
@@ -8,6 +8,7 @@ Shapes: N slices, B slices of a batch, K labels, R regions, S x S pixels.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from glioray.errors import DataError
 from glioray.evaluation.hausdorff import bounding_box, hd95
+from glioray.evaluation.lesions import Counts, count_lesions
 from glioray.evaluation.side import CaseKey, SideRows, Spacing
 from glioray.serving.predictor import Predictor
 from glioray.tasks._contract import Batch
@@ -34,6 +37,10 @@ class Outlined:
     hd95: Floats
     widest_row: int
     widest_prediction: Labels
+    lesions: Counts
+    """(K+R,3) found, missed and false, see `lesions.py`"""
+    voxel_ml: float | None = None
+    """volume of a voxel of the prepared grid, where it is known"""
 
 
 @dataclass(frozen=True)
@@ -49,18 +56,41 @@ class Outlines:
         """Name of the measure, with its unit."""
         return "hd95_mm" if self.is_in_mm else "hd95_px"
 
+    @property
+    def size_unit(self) -> str:
+        """Of volumes: `px` are those of the prepared image over all slices."""
+        return "ml" if self.is_in_mm else "px"
+
 
 def outline(
     task: Segmentation, predictor: Predictor, rows: SideRows, batch_size: int, on_progress: Callable[[int, int], None]
 ) -> Outlines:
     """Predicts every slice of a side."""
     book = CaseBook.of(task, rows)
-    pixels = []
+    pixels: list[Tensor] = []
     for batch, probabilities in rows.predicted(predictor, batch_size, on_progress):
+        require_known(task, batch["mask"].numpy(), rows, sum(map(len, pixels)))
         predicted = predictor.label_map(probabilities)
         pixels.append(slice_pixels(task, predicted, batch))
         book.add(predicted.numpy(), batch["mask"].numpy())
     return Outlines(torch.cat(pixels), book.done, book.spacing_mm is not None)
+
+
+def require_known(task: Segmentation, masks: Labels, rows: SideRows, first: int) -> None:
+    """Refuses true masks (B,S,S) that hold what is no label: it would be scored as background.
+
+    Raises:
+        DataError: the first slice that does, with the value; its rows begin at the number `first`.
+    """
+    known = np.zeros(256, dtype=bool)
+    known[[0, *task.labels.values()]] = True
+    strange = ~known[masks]
+    if strange.any():
+        place = int(strange.any(axis=(1, 2)).argmax())
+        raise DataError(
+            f"{rows.dataset.folder}: the mask of {rows.identity[first + place].source!r} holds "
+            f"{int(masks[place][strange[place]][0])}, which is no label ({task.labels}): prepare these data again"
+        )
 
 
 def joined(parts: Sequence[Outlines], starts: Sequence[int]) -> Outlines:
@@ -147,18 +177,28 @@ class CaseBook:
             case.pieces.append(piece)
 
     def _close(self, key: CaseKey, case: _OpenCase) -> None:
-        measure = self._by_slice if self.spacing_mm is None else self._as_volume
-        distances = measure(case.pieces, key) if case.pieces else np.full(len(self.values), np.nan)
-        self.done[key] = Outlined(distances, case.widest_row, case.widest_prediction)
+        spacing = None if self.spacing_mm is None else self.spacing_mm[key]
+        voxel_ml = None if spacing is None else math.prod(spacing) / 1000
+        distances, lesions = self._measured(case.pieces, spacing, voxel_ml)
+        self.done[key] = Outlined(distances, case.widest_row, case.widest_prediction, lesions, voxel_ml)
 
-    def _as_volume(self, pieces: Sequence[_Piece], key: CaseKey) -> Floats:
-        """(K+R,) in mm, in three dimensions."""
-        assert self.spacing_mm is not None
+    def _measured(
+        self, pieces: Sequence[_Piece], spacing: Spacing | None, voxel_ml: float | None
+    ) -> tuple[Floats, Counts]:
+        """HD95 (K+R,), in mm in three dimensions where the spacing is known, and lesions (K+R,3) of a case."""
+        distances = np.full(len(self.values), np.nan)
+        lesions = np.zeros((len(self.values), 3), dtype=np.int64)
+        if not pieces:
+            return distances, lesions
         predicted, truth = _volume(pieces)
-        spacing = self.spacing_mm[key]
-        return np.array([hd95(np.isin(predicted, own), np.isin(truth, own), spacing) for own in self.values])
+        for place, own in enumerate(self.values):
+            masks = np.isin(predicted, own), np.isin(truth, own)
+            lesions[place] = count_lesions(*masks, voxel_ml)
+            if spacing is not None:
+                distances[place] = hd95(*masks, spacing)
+        return distances if spacing is not None else self._by_slice(pieces), lesions
 
-    def _by_slice(self, pieces: Sequence[_Piece], _key: CaseKey) -> Floats:
+    def _by_slice(self, pieces: Sequence[_Piece]) -> Floats:
         """(K+R,) in px, the mean over the slices that show the label in both."""
         found = [[hd95(np.isin(p.predicted, own), np.isin(p.truth, own)) for own in self.values] for p in pieces]
         each = np.array(found)

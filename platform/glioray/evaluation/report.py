@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from glioray import pages
-from glioray.evaluation.findings import Findings, digits
+from glioray.evaluation.findings import Findings
 from glioray.evaluation.result import Evaluation
 from glioray.evaluation.seeds import SeedReport, sections
-from glioray.registry.card import NOT_A_DEVICE, seed_text
+from glioray.registry.card import NOT_A_DEVICE, digits, seed_text
 
 FILE_NAME = "report.html"
 TITLES = {

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from glioray.evaluation.findings import Cell, Section, Table, digits, interval_text
+from glioray.evaluation.findings import Cell, Section, Table, interval_text
 from glioray.evaluation.result import Evaluation
+from glioray.registry.card import digits
 
 SCHEMA_VERSION = 1
 FILE_NAME = "seeds.json"

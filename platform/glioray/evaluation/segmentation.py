@@ -11,14 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from glioray.evaluation.agreement import agreement_section, limit_scores
 from glioray.evaluation.figures import dice_strip
-from glioray.evaluation.findings import Cell, Findings, Picture, Section, Table, digits, score_table
+from glioray.evaluation.findings import Cell, Findings, Picture, Section, Table, score_table
+from glioray.evaluation.lesions import KINDS, lesion_scores, lesion_section
 from glioray.evaluation.outlines import Outlines
 from glioray.evaluation.pictures import segmentation_sheet
 from glioray.evaluation.pool import Pool
-from glioray.evaluation.scoring import Circumstances, Scores, volume_scores
+from glioray.evaluation.scoring import Circumstances, Scores, together, volume_scores
 from glioray.evaluation.side import Row
 from glioray.evaluation.volumes import Volumes, measure
+from glioray.registry.card import digits
 from glioray.serving.drawing import grey_picture
 from glioray.tasks.segmentation import Segmentation
 
@@ -28,12 +31,19 @@ def examine(
 ) -> Findings:
     """Scores the volumes that the predicted slices of a pool make up."""
     volumes = measure(task, pool, outlines)
-    scores = volume_scores(volumes.by_unit, circumstances)
-    cases = _case_table(pool, volumes)
+    scores = together(
+        volume_scores(volumes.by_unit, circumstances),
+        limit_scores(volumes.sizes, circumstances),
+        lesion_scores(task.names, volumes.lesions, volumes.cases, circumstances),
+    )
+    cases = _case_table(task, pool, volumes)
     dice = {name: volumes.by_unit[f"dice/{name}"] for name in task.names}
     sections = (
         _overlap(task, volumes, scores),
+        _errors(task, volumes, scores),
         _distance(task, volumes, scores, outlines.is_in_mm),
+        lesion_section(task.names, volumes.lesions, scores, outlines.is_in_mm),
+        agreement_section(volumes.sizes, scores, volumes.units_with.tolist()),
         Section("Patient by patient", pictures=(Picture(dice_strip(dice), _STRIP),)),
         _examples(task, pool, volumes, outlines, batch_size),
         Section("All patients", table=_for_reading(cases, outlines.distance, len(pool.cases) > len(pool.units))),
@@ -49,6 +59,12 @@ def _overlap(task: Segmentation, volumes: Volumes, scores: Scores) -> Section:
     return Section("Each label and region", f"{_RULE}{_regions_text(task)}", table=table)
 
 
+def _errors(task: Segmentation, volumes: Volumes, scores: Scores) -> Section:
+    headings = {"missed (FNR)": "fnr", "false (FPR)": "fpr"}
+    table = score_table(scores, "", task.names, headings, {"patients": volumes.units_with})
+    return Section("Missed and false pixels", _ERRORS, table=table)
+
+
 def _distance(task: Segmentation, volumes: Volumes, scores: Scores, is_in_mm: bool) -> Section:
     unit = "mm" if is_in_mm else "px"
     headings = {f"mean, {unit}": f"hd95_{unit}", f"median, {unit}": f"median_hd95_{unit}"}
@@ -58,11 +74,11 @@ def _distance(task: Segmentation, volumes: Volumes, scores: Scores, is_in_mm: bo
 
 
 def _examples(task: Segmentation, pool: Pool, volumes: Volumes, outlines: Outlines, batch_size: int) -> Section:
-    """The worst, the median and the best case, each on the slice that shows most tumor."""
+    """The worst cases, the median and the best ones, each on the slice that shows most tumor."""
     dice = volumes.by_case["dice"]
     chosen = _chosen_cases(dice)
     if not chosen:
-        return Section("Worst, median and best patient", "No patient has a tumor, and none was predicted.")
+        return Section("Worst, median and best patients", "No patient has a tumor, and none was predicted.")
     shown = [outlines.cases[pool.cases[place]] for place in chosen.values()]
     picked = pool.pick([case.widest_row for case in shown], batch_size)
     predictions = np.stack([case.widest_prediction for case in shown])
@@ -72,7 +88,7 @@ def _examples(task: Segmentation, pool: Pool, volumes: Volumes, outlines: Outlin
         f"{rank}: Dice {dice[place]:.2f}\n{_shortened(pool.cases[place].case_id)}" for rank, place in chosen.items()
     ]
     sheet = segmentation_sheet(images, picked["mask"].numpy(), predictions, task.labels, captions)
-    return Section("Worst, median and best patient", _EXAMPLES, (Picture(sheet, "", is_scan=True),))
+    return Section("Worst, median and best patients", _EXAMPLES, (Picture(sheet, "", is_scan=True),))
 
 
 def _chosen_cases(overall: NDArray[np.float64]) -> dict[str, int]:
@@ -80,16 +96,28 @@ def _chosen_cases(overall: NDArray[np.float64]) -> dict[str, int]:
     order = [int(index) for index in np.argsort(overall, kind="stable") if not math.isnan(overall[index])]
     if len(order) < 3:
         return dict(zip(("worst", "best"), order, strict=False))
-    return {"worst": order[0], "median": order[len(order) // 2], "best": order[-1]}
+    found = {"worst": order[0], "median": order[len(order) // 2], "best": order[-1]}
+    if len(order) < 6:
+        return found
+    further = {"second worst": order[1], "third worst": order[2]}
+    return {"worst": order[0], **further, "median": found["median"], "second best": order[-2], "best": order[-1]}
 
 
-def _case_table(pool: Pool, volumes: Volumes) -> Table:
-    """One row a case."""
-    header = ("patient_id", "case_id", "slices", *(name.replace("/", "_") for name in volumes.by_case))
+def _case_table(task: Segmentation, pool: Pool, volumes: Volumes) -> Table:
+    """One row a case: its figures, its volumes, its lesions."""
+    sizes = volumes.sizes_by_case
+    columns = volumes.by_case | {
+        f"{which}_volume_{sizes.unit}/{name}": values
+        for which, by_name in (("predicted", sizes.predicted), ("true", sizes.true))
+        for name, values in by_name.items()
+    }
+    lesions = [f"lesions_{kind}_{name}" for name in task.names for kind in KINDS]
+    header = ("patient_id", "case_id", "slices", *(name.replace("/", "_") for name in columns), *lesions)
     body = []
     for place, (key, unit) in enumerate(zip(pool.cases, pool.unit_of_case.tolist(), strict=True)):
-        values = [figures[place] for figures in volumes.by_case.values()]
-        body.append((pool.units[unit], key.case_id, int(volumes.slices[place]), *map(_or_none, values)))
+        values = [_or_none(figures[place]) for figures in columns.values()]
+        counts = volumes.lesions_by_case[place].ravel().tolist()
+        body.append((pool.units[unit], key.case_id, int(volumes.slices[place]), *values, *counts))
     return Table(header, tuple(body))
 
 
@@ -144,6 +172,12 @@ _RULE = (
     "patient with several cases counts once, with their mean; mean and median are over patients. A case without a "
     "label, for which none was predicted, has no Dice of it and is left out; where the label was predicted all the "
     "same, its Dice is 0. Precision needs a predicted pixel, recall a true one. Patients: those who have the label."
+)
+_ERRORS = (
+    "Missed: the share of the true pixels that was not predicted (false negative rate, 1 - recall). False: the share "
+    "of all pixels without the label that was predicted all the same (false positive rate); most of a slice is far "
+    "from any tumor, so that it is always small. Means over patients; a case without a true pixel has no false "
+    "negative rate."
 )
 _DISTANCE = (
     "95th percentile of the distances from the outline of the prediction to that of the truth, and of those the other "

@@ -63,9 +63,21 @@ def _confidence(config: BundleConfig) -> str:
 
 def describe(score: Score, leak: str | None) -> str:
     """One score in a line, with its interval, split, units, seed and, where it leaks, that it does."""
-    interval = f" [{score.low:.3f}, {score.high:.3f}]" if score.low is not None and score.high is not None else ""
-    line = f"{score.value:.3f}{interval}, {score.split}, {counted(score.units, score.unit)}, {seed_text(score.seed)}"
+    number = f"{{:.{max(digits(score.name), 3)}f}}".format
+    has_ends = score.low is not None and score.high is not None
+    interval = f" [{number(score.low)}, {number(score.high)}]" if has_ends else ""
+    line = (
+        f"{number(score.value)}{interval}, {score.split}, {counted(score.units, score.unit)}, {seed_text(score.seed)}"
+    )
     return f"{line} ({leak})" if leak else line
+
+
+def digits(name: str) -> int:
+    """After the point of a figure: three of a share, one of a distance in mm or px, more of a false positive rate."""
+    return next((number for part, number in _DIGITS.items() if part in name.partition("/")[0]), 3)
+
+
+_DIGITS = {"hd95": 1, "_ml": 2, "_px": 0, "fpr": 5, "false_lesions": 2}
 
 
 def seed_text(seed: int | tuple[int, ...]) -> str:

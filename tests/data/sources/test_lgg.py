@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from glioray.data.sources import lgg, raw_scans
-from glioray.errors import DataError
+from glioray.errors import DataError, UnreadableError
 
 
 def first_volume(root):
@@ -23,6 +24,16 @@ def test_masks_are_of_one_and_zero(lgg_folder) -> None:
     raw = first_volume(lgg_folder)
     assert [int(mask.sum()) for mask in raw.mask] == [0] * 9 + [64, 0]
     assert set(np.unique(raw.mask)) == {0, 1}
+
+
+@pytest.mark.parametrize("value", [1, 128])
+def test_a_mask_that_holds_another_value_is_refused(lgg_folder, value) -> None:
+    path = lgg_folder / "kaggle_3m" / "P0" / "P0_2_mask.tif"
+    pixels = np.asarray(Image.open(path)).copy()
+    pixels.flat[0] = value
+    Image.fromarray(pixels).save(path)
+    with pytest.raises(UnreadableError, match=rf"P0_2_mask\.tif: the mask holds {value}; wanted 0 and 255"):
+        first_volume(lgg_folder)
 
 
 @pytest.mark.parametrize("root", [".", "kaggle_3m"])

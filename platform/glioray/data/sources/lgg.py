@@ -24,6 +24,7 @@ Options = SourceOptions
 OFFERED: tuple[TaskName, ...] = ("segmentation",)
 CHANNELS = ("pre_contrast", "flair", "post_contrast")
 MASK_ENDING = "_mask.tif"
+INSIDE = 255
 SLICE_NUMBER = re.compile(r"_(\d+)\.tif$")
 
 
@@ -99,5 +100,8 @@ def _mask(path: Path, name: str, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     pixels = decode_image(path.read_bytes(), name)[0]
     if pixels.shape != shape:
         raise UnreadableError(f"{name}: the mask is {pixels.shape} px, its image is {shape} px; they must be equal.")
-    mask: NDArray[np.uint8] = (pixels > 127).astype(np.uint8)
+    strange = sorted(set(np.unique(pixels).tolist()) - {0, INSIDE})
+    if strange:
+        raise UnreadableError(f"{name}: the mask holds {strange[0]!r}; wanted 0 and {INSIDE}, as kaggle_3m has them.")
+    mask: NDArray[np.uint8] = (pixels == INSIDE).astype(np.uint8)
     return mask
