@@ -143,6 +143,9 @@ def evaluate(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, or cuda")] = "cpu",
+    leaky: Annotated[
+        bool, typer.Option("--leaky", help="score scans that it has learned from too; every score then says so")
+    ] = False,
     registry: Registry = "registry",
     as_json: Json = False,
 ) -> None:
@@ -156,7 +159,7 @@ def evaluate(
     entries = [Entry(name, locate(name, registry)) for name in bundles]
     place = local_folder(data or entries[0].config.recipe["data"]["path"])
     with terminal.bars(as_json) as show:
-        found = evaluate_runs(entries, place, out, side, show, device)
+        found = evaluate_runs(entries, place, out, side, show, device, leaky)
     for entry in entries:
         entry.found.send()
     facts = found.values if as_json else found.summary | {"report": found.page}

@@ -4,7 +4,7 @@ GliorayError
 ├── RecipeError          a setting is unknown, out of range, or does not fit another
 ├── DataError            raw scans or shards cannot be used
 │   ├── UnreadableError  one file is not what its place says
-│   ├── LeakError        a group stands on two sides of a split
+│   ├── LeakError        a group stands on two sides of a split, or a model would be tested on what it learned from
 │   └── SchemaError      written by another version of glioray
 ├── ModelError           a model does not fit the data it is given
 │   └── DivergedError    the loss is not a number any more
@@ -38,7 +38,7 @@ class UnreadableError(DataError):
 
 
 class LeakError(DataError):
-    """A group stands on two sides of a split."""
+    """A group stands on two sides of a split, or a model would be tested on scans that it has learned from."""
 
 
 class SchemaError(DataError):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -14,10 +15,12 @@ def command(monkeypatch, capsys, tmp_path, make_classification, make_bundle):
     dataset = make_classification([0, 1, 2, 1], size_px=80)
     monkeypatch.chdir(tmp_path)
 
-    def run(*seeds: int, **settings: object) -> tuple[str, str]:
+    def run(*seeds: int, flags: tuple[str, ...] = (), learned: tuple[str, ...] = ()) -> tuple[str, str]:
         for seed in seeds:
-            make_bundle(dataset, seed=seed, **settings).save(tmp_path / f"run{seed}" / "bundle")
-        monkeypatch.setattr(sys, "argv", ["glioray", "evaluate", *(f"run{seed}" for seed in seeds), "--json"])
+            bundle = make_bundle(dataset, seed=seed)
+            config = bundle.config.model_copy(update={"learned_from": (*bundle.config.learned_from, *learned)})
+            replace(bundle, config=config).save(tmp_path / f"run{seed}" / "bundle")
+        monkeypatch.setattr(sys, "argv", ["glioray", "evaluate", *(f"run{seed}" for seed in seeds), "--json", *flags])
         with pytest.raises(SystemExit):
             main()
         return capsys.readouterr()
@@ -44,3 +47,12 @@ def test_several_seeds_give_a_mean_and_a_deviation(command, tmp_path):
 
 def test_a_run_named_twice_is_one_line(command):
     assert "ModelError: run1 and run1: both are of seed 1; leave one out" in command(1, 1)[1]
+
+
+def test_scans_that_it_learned_from_are_refused_in_one_line_unless_leaky_is_given(command):
+    refused = command(1, learned=("hash of test/0.png",))[1].strip().splitlines()
+    allowed = json.loads(command(1, flags=("--leaky",), learned=("hash of test/0.png",))[0])
+
+    assert len(refused) == 1
+    assert refused[0].startswith("LeakError: data: the model was trained on 1 of the 4 scans of the test side")
+    assert allowed["leak"] == "leaky: it was trained on 1 of the 4 scans"

@@ -97,7 +97,7 @@ def test_lesions_are_counted_through_slices(closed):
     truth = [disc(1, 4, 4), disc(1, 4, 4), EMPTY, disc(1, 4, 4), disc(4, 8, 8)]
     found = closed({"A": truth}, [disc(1, 6, 6), *[EMPTY] * 3, disc(4, 0, 0)], (9.0,) * 3)["testA"]
 
-    # Necrotic: found on slices 0 and 1, missed on 3; enhancing: missed and made up; as TC the missed ones hang together.
+    # Necrotic: found on slices 0 and 1, missed on 3; enhancing: missed, made up; as TC the missed ones hang together.
     assert found.lesions.tolist() == [[1, 1, 0], [0, 1, 1], [1, 1, 1]]
     assert found.voxel_ml == pytest.approx(0.729)
 

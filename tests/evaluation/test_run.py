@@ -269,7 +269,7 @@ def test_a_published_split_carries_its_leak_line(make_classification, make_bundl
     assert "leaky: 2 of 3" in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_other_data_that_hold_scans_it_was_trained_on_are_leaky(
+def test_other_data_that_hold_scans_it_was_trained_on_are_refused_or_leaky(
     make_classification, make_bundle, tmp_path, answer_with
 ):
     bundle = make_bundle(make_classification([0, 1, 2]))
@@ -277,7 +277,11 @@ def test_other_data_that_hold_scans_it_was_trained_on_are_leaky(
     bundle = replace(bundle, config=bundle.config.model_copy(update={"learned_from": learned}))
     answer_with(one_hot)
 
-    found = evaluate(bundle, make_classification([2, 1, 0], name="again").folder, tmp_path / "out")
+    other = make_classification([2, 1, 0], name="again").folder
+    with pytest.raises(LeakError, match=r"trained on 2 of the 3 scans of the test side \('test/0.png' is one\)"):
+        evaluate(bundle, other, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    found = evaluate(bundle, other, tmp_path / "out", leaky=True)
 
     assert found.leak == "leaky: it was trained on 2 of the 3 scans"
     assert found.leak in (tmp_path / "out" / "report.html").read_text()
@@ -292,7 +296,7 @@ def test_other_data_none_of_which_it_was_trained_on_are_not_leaky(
     assert evaluate(bundle, make_classification([2, 1, 0], name="again").folder, tmp_path / "out").leak is None
 
 
-def test_a_model_with_the_datas_fingerprint_that_has_seen_the_test_scans_is_leaky(
+def test_a_model_with_the_datas_fingerprint_that_has_seen_the_test_scans_is_refused_or_leaky(
     make_classification, make_bundle, tmp_path, answer_with
 ):
     dataset = make_classification([0, 1, 2])
@@ -301,7 +305,9 @@ def test_a_model_with_the_datas_fingerprint_that_has_seen_the_test_scans_is_leak
     bundle = replace(bundle, config=bundle.config.model_copy(update={"learned_from": everything}))
     answer_with(one_hot)
 
-    found = evaluate(bundle, dataset.folder, tmp_path / "out")
+    with pytest.raises(LeakError, match="give --leaky"):
+        evaluate(bundle, dataset.folder, tmp_path / "out")
+    found = evaluate(bundle, dataset.folder, tmp_path / "out", leaky=True)
 
     assert found.leak == "leaky: it was trained on 3 of the 3 scans"
     assert not found.belongs_to(bundle.config)
@@ -319,14 +325,16 @@ def trained_on_some(phantom, tmp_path):
     return some, ModelBundle.load(write_bundle(tmp_path / "run", recipe, some, checkpoint, 1))
 
 
-def test_a_model_of_a_limited_data_set_is_leaky_on_the_whole(trained_on_some, phantom, tmp_path):
+def test_a_model_of_a_limited_data_set_is_refused_or_leaky_on_the_whole(trained_on_some, phantom, tmp_path):
     some, bundle = trained_on_some
     whole = prepare("phantom", phantom, tmp_path / "whole", PHANTOM.model_copy(update={"seed": 1}))
     tested = sources_of(whole, "test")
     learned = tested & (sources_of(some, "train") | sources_of(some, "val"))
     assert 0 < len(learned) < len(tested)
 
-    found = evaluate(bundle, whole.folder, tmp_path / "out")
+    with pytest.raises(LeakError, match=f"trained on {len(learned)} of the {len(tested)} scans"):
+        evaluate(bundle, whole.folder, tmp_path / "out")
+    found = evaluate(bundle, whole.folder, tmp_path / "out", leaky=True)
 
     assert found.leak == f"leaky: it was trained on {len(learned)} of the {len(tested)} scans"
     assert evaluate(bundle, some.folder, tmp_path / "own").leak is None

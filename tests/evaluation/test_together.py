@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from glioray.data.prepared import PreparedDataset
-from glioray.errors import DataError, RecipeError
+from glioray.errors import DataError, LeakError, RecipeError
 from glioray.evaluation.arrangement import Entry
 from glioray.evaluation.result import Evaluation
 from glioray.evaluation.seeds import SeedReport
@@ -190,7 +190,7 @@ def test_the_validation_side_leaves_the_report_of_the_test_side(folds, run, answ
     assert Evaluation.load(tmp_path / "run-0-0" / "evaluation") == tested.evaluations[0]
 
 
-def test_the_page_of_an_average_over_folds_says_leaky_and_not_other_data(folds, run, answer_with, tmp_path):
+def test_an_average_over_folds_is_refused_or_its_page_says_leaky_and_not_other_data(folds, run, answer_with, tmp_path):
     answer_with(unlike_masks)
     runs = [run(folds, fold, seed=fold) for fold in (0, 1)]
     first, second = (one.found.bundle for one in runs)
@@ -198,7 +198,9 @@ def test_the_page_of_an_average_over_folds_says_leaky_and_not_other_data(folds, 
     average_of_both = average([Named("one", first), Named("other", unlike)])
     entry = Entry("both", Located(average_of_both, None, tmp_path / "both"))
 
-    found = evaluate_runs([entry], folds, None, "test", nothing)
+    with pytest.raises(LeakError, match="give --leaky"):
+        evaluate_runs([entry], folds, None, "test", nothing)
+    found = evaluate_runs([entry], folds, None, "test", nothing, leaky=True)
 
     text = found.page.read_text()
     assert "leaky: it was trained on" in text

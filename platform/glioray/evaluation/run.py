@@ -17,6 +17,7 @@ from glioray.errors import DataError
 from glioray.evaluation import answers, bootstrap, classification, outlines, segmentation
 from glioray.evaluation.answers import Answers
 from glioray.evaluation.findings import Findings, Section
+from glioray.evaluation.leak import leak_line
 from glioray.evaluation.outlines import Outlines
 from glioray.evaluation.pool import Pool
 from glioray.evaluation.report import FILE_NAME as REPORT
@@ -41,6 +42,7 @@ def evaluate(
     on_progress: OnProgress | None = None,
     device: str | torch.device = "cpu",
     batch_size: int = BATCH_SIZE,
+    leaky: bool = False,
 ) -> Evaluation:
     """Predicts every row of a side, scores it, and writes OUT whole or not at all.
 
@@ -52,13 +54,15 @@ def evaluate(
         on_progress: called with (images done, images in all).
         device: where the network runs, in float32.
         batch_size: images at once; it decides nothing but the speed.
+        leaky: score scans that the model has learned from all the same; every score then says so.
 
     Raises:
         ModelError: the data are of another kind than those that the model was trained from.
+        LeakError: it has learned from scans of the side, see `leak.py`.
         DataError: the folder was not prepared, or its shards are not those of its manifest; OUT holds something else.
     """
     check_output(out)
-    return report([answered(bundle, data, side, on_progress, device, batch_size)], out, batch_size)
+    return report([answered(bundle, data, side, on_progress, device, batch_size, leaky)], out, batch_size)
 
 
 def report(
@@ -148,7 +152,7 @@ def _evaluation(tested: Sequence[Tested], pool: Pool, circumstances: Circumstanc
         folds=tuple(fold for fold in folds if fold is not None),
         num_folds=manifest.settings.folds,
         runs=tuple(one.name for one in tested if one.name),
-        leak=_leak(tested, manifest.leak),
+        leak=leak_line([(one.config, one.rows) for one in tested]),
         synthetic=manifest.contents.synthetic,
         citation=manifest.contents.citation,
         rows=len(pool.rows),
@@ -162,20 +166,3 @@ def _evaluation(tested: Sequence[Tested], pool: Pool, circumstances: Circumstanc
         cases_without_distance=findings.without_distance,
         **vars(circumstances),
     )
-
-
-def _leak(tested: Sequence[Tested], of_split: object) -> str | None:
-    """Why the figures are too good: a published split, or scans that the model has learned from.
-
-    An average of folds has seen every patient of data whose fingerprint it carries, so that scans are looked at always.
-    """
-    side = tested[0].rows.side
-    published = str(of_split) if of_split and side == "test" else None
-    # The line of a published split says more; and the page itself says of train and val that they were learned from.
-    if all(one.is_own_split for one in tested) and (published or side != "test"):
-        return published
-    cases = [one.rows.dataset.case_hashes(side) for one in tested]
-    num_learned = sum(len(own & set(one.config.learned_from)) for own, one in zip(cases, tested, strict=True))
-    if num_learned:
-        return f"leaky: it was trained on {num_learned} of the {sum(map(len, cases))} scans"
-    return published

@@ -59,6 +59,10 @@ class SideRows:
         """(N,) the case of each row."""
         return tuple(CaseKey(row.group_id, row.case_id) for row in self.identity)
 
+    def case_hashes(self) -> list[str]:
+        """(N,) of the contents of each row's case: the same scan has the same one in every data set."""
+        return read_columns(self.dataset.folder, self.dataset.manifest, self.side, ["case_hash"])["case_hash"]
+
     def spacing_mm(self) -> dict[CaseKey, Spacing] | None:
         """Of slices, rows and columns of each case, as prepared; none unless all cases of the data set have it.
 

@@ -14,6 +14,7 @@ from glioray.data.records import Side
 from glioray.errors import DataError
 from glioray.evaluation import outlines
 from glioray.evaluation.answers import Answers, answer
+from glioray.evaluation.leak import require_unseen
 from glioray.evaluation.matching import require_fit
 from glioray.evaluation.outlines import Outlines
 from glioray.evaluation.side import SideRows
@@ -42,11 +43,6 @@ class Tested:
     name: str = ""
     """of its run, where several are reported together"""
 
-    @property
-    def is_own_split(self) -> bool:
-        """Whether it was trained on the other sides of these very data."""
-        return self.rows.dataset.manifest.fingerprint == self.config.data_fingerprint
-
 
 def answered(
     bundle: ModelBundle,
@@ -55,17 +51,21 @@ def answered(
     on_progress: OnProgress | None = None,
     device: str | torch.device = "cpu",
     batch_size: int = BATCH_SIZE,
+    leaky: bool = False,
 ) -> Tested:
     """Predicts every row of a side; arguments as of `run.evaluate`.
 
     Raises:
         ModelError: the data are of another kind than those that the model was trained from.
+        LeakError: it has learned from scans of the side, and `leaky` does not allow it.
         DataError: the folder was not prepared, or its shards are not those of its manifest.
     """
     dataset = open_data(data, bundle.config)
     require_fit(bundle.config, dataset.manifest, str(data))
     dataset.verify(hashes=True)
     rows = SideRows.read(dataset, side)
+    if not leaky:
+        require_unseen(bundle.config, rows)
     predictor = Predictor.load(bundle, device)
     loss = Recipe.from_values(bundle.config.recipe, "bundle").loss
     # Of the data's contents: its regions are the ones to score.

@@ -60,7 +60,13 @@ class Together:
 
 
 def evaluate_runs(
-    entries: Sequence[Entry], data: Path, out: Path | None, side: Side, show: Show, device: str = "cpu"
+    entries: Sequence[Entry],
+    data: Path,
+    out: Path | None,
+    side: Side,
+    show: Show,
+    device: str = "cpu",
+    leaky: bool = False,
 ) -> Together:
     """One run, or several: each as if it were alone, then the folds together, then the seeds compared.
 
@@ -72,6 +78,7 @@ def evaluate_runs(
         side: `test`; of folds `val` too.
         show: called with (stage, images done, images in all).
         device: where the networks run.
+        leaky: as of `evaluate`.
 
     Raises:
         GliorayError: they do not belong together, see `arrange`; or an evaluation fails, see `evaluate`.
@@ -80,7 +87,7 @@ def evaluate_runs(
     if len(entries) == 1:
         folder = out or require_default(entries[0], data, side)
         check_output(folder)
-        _, only = _alone(entries[0], folder, data, side, partial(show, f"predict {side}"), device)
+        _, only = _alone(entries[0], folder, data, side, partial(show, f"predict {side}"), device, leaky)
         return Together((only,), None, folder / REPORT)
     arranged = arrange(entries, data, side)
     folder = out or Path("evaluations") / arranged.folder_name
@@ -94,7 +101,7 @@ def evaluate_runs(
         check_output(folder, (SEEDS, REPORT), SEEDS)
     evaluations = []
     for seed, runs in arranged.by_seed.items():
-        tested, own = _each(runs, data, side, show, device)
+        tested, own = _each(runs, data, side, show, device, leaky)
         evaluations.append(report(tested, pooled[seed], before=(_fold_by_fold(own),)) if has_folds else own[0])
     if not has_seeds:
         return Together(tuple(evaluations), None, folder / REPORT)
@@ -113,25 +120,25 @@ def _folders(folder: Path, seeds: Sequence[Seed]) -> dict[Seed, Path]:
 
 
 def _each(
-    runs: Sequence[Entry], data: Path, side: Side, show: Show, device: str
+    runs: Sequence[Entry], data: Path, side: Side, show: Show, device: str, leaky: bool
 ) -> tuple[list[Tested], list[Evaluation]]:
     """Every run of a seed by itself, written where an evaluation of it alone would be."""
     tested, own = [], []
     for entry in runs:
         stage = f"predict {side}, {Path(entry.name).name}"
-        one, evaluation = _alone(entry, default_folder(entry, side), data, side, partial(show, stage), device)
+        one, evaluation = _alone(entry, default_folder(entry, side), data, side, partial(show, stage), device, leaky)
         tested.append(replace(one, name=Path(entry.name).name))
         own.append(evaluation)
     return tested, own
 
 
 def _alone(
-    entry: Entry, out: Path, data: Path, side: Side, on_progress: OnProgress, device: str
+    entry: Entry, out: Path, data: Path, side: Side, on_progress: OnProgress, device: str, leaky: bool
 ) -> tuple[Tested, Evaluation]:
     found = entry.found
     is_published = found.path is None
     bundle = found.bundle if is_published else with_doubt(found.bundle, open_data(data, found.bundle.config))
-    tested = answered(bundle, data, side, on_progress, device)
+    tested = answered(bundle, data, side, on_progress, device, leaky=leaky)
     evaluation = report([tested], out)
     if evaluation.belongs_to(bundle.config):
         bundle = bundle.with_scores(evaluation.scores)
