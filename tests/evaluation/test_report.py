@@ -99,6 +99,11 @@ def test_names_from_the_data_cannot_become_markup(page):
     assert text.count("&lt;script&gt;") == 4
 
 
+def test_intervals_of_few_are_said_to_be_too_narrow(page):
+    assert "Of fewer than 20 groups they are too narrow" in page(evaluation(units=19))
+    assert "too narrow" not in page(evaluation(units=20))
+
+
 def test_one_group_has_no_interval(page):
     alone = SCORE.model_copy(update={"low": None, "high": None})
 

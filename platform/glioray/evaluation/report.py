@@ -11,6 +11,8 @@ from glioray.evaluation.seeds import SeedReport, sections
 from glioray.registry.card import NOT_A_DEVICE, digits, seed_text
 
 FILE_NAME = "report.html"
+FEW = 20
+"""Units below which intervals are clearly too narrow, as `benchmarks/coverage.py` shows"""
 TITLES = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
@@ -41,7 +43,9 @@ def write_seed_report(found: SeedReport, folder: Path) -> None:
 
 def _write(template: str, folder: Path, **values: object) -> None:
     filters = {"data_uri": pages.data_uri, "number": _number, "seed_text": seed_text}
-    page = pages.render("glioray.evaluation", template, filters, titles=TITLES, not_a_device=NOT_A_DEVICE, **values)
+    page = pages.render(
+        "glioray.evaluation", template, filters, titles=TITLES, not_a_device=NOT_A_DEVICE, few=FEW, **values
+    )
     (folder / FILE_NAME).write_text(page, encoding="utf-8")
 
 
