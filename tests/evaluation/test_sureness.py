@@ -38,6 +38,5 @@ def test_the_section_shows_both_sides_of_the_softmax_and_says_what_was_done():
     section = sureness(ANSWERS, SCORES, torch.ones(NUM_BINS, 2))
 
     assert [row[1:3] for row in section.table.rows] == [("1.75", "5.00"), ("2.25", "0.50"), ("0.85", "0.60")]
-    assert section.table.rows[0][0].startswith("before softmax")
-    assert section.table.rows[2][0].startswith("after softmax")
+    assert [row[0] for row in section.table.rows] == ["logit", "lead in logits", "probability"]
     assert section.text.endswith("Probability: softmax.")

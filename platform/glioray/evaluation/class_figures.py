@@ -35,7 +35,7 @@ class Panel(NamedTuple):
 def class_figure(measures: Mapping[str, Sequence[Interval]], classes: Sequence[str]) -> bytes:
     """A bar a class for each of a few measures, with its interval."""
     thickness = 0.8 / len(measures)
-    figure = Figure(figsize=(6.4, 0.9 + 0.26 * len(measures) * len(classes)))
+    figure = Figure(figsize=(5.2, 0.9 + 0.24 * len(measures) * len(classes)))
     axes = plain_axes(figure)
     places = np.arange(len(classes))
     for number, (name, intervals) in enumerate(measures.items()):

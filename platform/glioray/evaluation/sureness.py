@@ -26,6 +26,7 @@ _LABELS = {
     LEAD: "before softmax: its lead over the next logit",
     PROBABILITY: "after softmax: probability of the answer",
 }
+_ROWS = {LOGIT: "logit", LEAD: "lead in logits", PROBABILITY: "probability"}
 
 
 def rankings(answers: Answers) -> tuple[Ranking, ...]:
@@ -54,7 +55,7 @@ def sureness(answers: Answers, scores: Scores, bins: torch.Tensor) -> Section:
         Picture(reliability_figure(sure, right, counts.numpy()), _RELIABILITY),
     )
     body = tuple(_row(ranking, scores) for ranking in found)
-    header = ("", "median where right", "median where wrong", "tells them apart (AUC)")
+    header = ("of the answer", "median, right", "median, wrong", "AUC")
     return Section("Confidence", f"{_TEXT} {answers.how}", pictures, Table(header, body))
 
 
@@ -68,7 +69,7 @@ def _panel(ranking: Ranking, num_classes: int) -> Panel:
 
 def _row(ranking: Ranking, scores: Scores) -> tuple[Cell, ...]:
     medians = [_median(ranking.values[kind]) for kind in (ranking.is_positive, ~ranking.is_positive)]
-    return (_LABELS[ranking.name], *medians, interval_text(scores.defined, ranking.name))
+    return (_ROWS[ranking.name], *medians, interval_text(scores.defined, ranking.name))
 
 
 def _median(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
@@ -77,7 +78,7 @@ def _median(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> str:
 
 _TEXT = (
     "How sure it was of the answer that it gave. A model to rely on is unsure where it is wrong, and right as often as "
-    "it says: the calibration error is the mean distance from that. The last column is the chance that a right answer "
+    "it says: the calibration error is the mean distance from that. AUC: the chance that a right answer "
     "has the larger number than a wrong one; 0.5 says nothing, 1 tells all."
 )
 _RELIABILITY = (

@@ -28,7 +28,7 @@ def agreement_figure(found: Mapping[str, Agreement], unit: str) -> bytes:
     """A plot for each label or region, two in a row; `unit` is that of the volumes."""
     columns = min(2, len(found))
     rows = -(-len(found) // columns)
-    figure = Figure(figsize=(3.3 * columns if columns > 1 else 4.8, 2.7 * rows if columns > 1 else 3.4))
+    figure = Figure(figsize=(5.4, 2.3 * rows if columns > 1 else 3.6))
     figure.set_facecolor(PAPER)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid[len(found) :]:
