@@ -2,8 +2,8 @@
 
     python docs/site/build.py OUT
 
-Zensical (MkDocs' successor, by the authors of its Material theme; it reads mkdocs.yml) has no hooks, so all pages are put
-together in a temporary folder first: README and the pages of docs/ as they are, but with `docs/NAME.md` made a link;
+Zensical (MkDocs' successor, by the authors of its Material theme; it reads mkdocs.yml) has no hooks, so all pages are
+put together in a temporary folder first: README and the pages of docs/ as they are, but `docs/NAME.md` made a link;
 settings from the pydantic schemas; a page for each part of the package, which mkdocstrings fills. OUT is replaced as a
 whole, and only by a site whose links all lead somewhere and which loads nothing from elsewhere.
 """
