@@ -73,6 +73,15 @@ def test_every_setting_of_a_search_and_of_a_service_is_on_its_page(site):
     assert [name for name in ServeArgs.model_fields if name not in service] == []
 
 
+def test_options_of_the_command_line_are_called_as_they_are_typed(site):
+    page = text_of(site / "settings" / "commands.html")
+
+    assert "--set" in page
+    assert "--json" in page
+    assert "--as-json" not in page
+    assert "RECIPE" in page
+
+
 def test_bounds_and_defaults_are_those_of_the_schema():
     rows = {field.path: field for field in script("settings").fields_of(ServeArgs)}
 

@@ -55,6 +55,7 @@ def test_the_page_gives_one_model_file_and_its_recipe():
     assert paths[0].stem == paths[1].stem
 
 
+@pytest.mark.timeout(900)
 def test_the_new_model_is_listed_and_keeps_the_contract(project):
     printed = follow(project, "Is it one?")
 
@@ -75,6 +76,7 @@ def test_the_new_model_is_written_as_the_others(project, check):
 
 
 @pytest.mark.cluster
+@pytest.mark.timeout(900)
 def test_the_new_model_trains_and_is_evaluated(project):
     """Starts Ray: the page's `glioray train` does."""
     printed = follow(project, "Trained for three epochs")

@@ -60,7 +60,7 @@ PYTHON = {
     "client": ("The HTTP client", ["glioray.client"]),
     "errors": ("Errors", ["glioray.errors"]),
 }
-_NAMED_PAGE = re.compile(r"`docs/([a-z-]+)\.md`")
+_NAMED_PAGE = re.compile(r"`docs/([a-z-]+)\.md`|\[docs/([a-z-]+)\.md\]\(docs/\2\.md\)")
 
 
 def main() -> None:
@@ -98,7 +98,7 @@ def gather(work: Path) -> None:
     texts = {f"{page.name}": page.read_text(encoding="utf-8") for page in DOCS.glob("*.md")}
     titles = {name: _title(text) for name, text in texts.items()}
     texts |= {name: (ROOT / top).read_text(encoding="utf-8") for top, name in FROM_THE_TOP.items()}
-    texts = {name: with_links(text.replace("](docs/", "]("), titles) for name, text in texts.items()}
+    texts = {name: _on_the_site(with_links(text, titles)) for name, text in texts.items()}
     texts |= settings.pages() | {f"python/{name}.md": python_page(*of) for name, of in PYTHON.items()}
     for name, text in texts.items():
         (pages / name).parent.mkdir(exist_ok=True)
@@ -114,12 +114,19 @@ def with_links(text: str, titles: dict[str, str]) -> str:
     """
 
     def link(found: re.Match[str]) -> str:
-        name = f"{found[1]}.md"
+        name = f"{found[1] or found[2]}.md"
         if name not in titles:
             sys.exit(f"docs/{name} is named in the documentation, but there is no such page")
         return f"[{titles[name]}]({name})"
 
     return _NAMED_PAGE.sub(link, text)
+
+
+def _on_the_site(text: str) -> str:
+    """Other links of the top pages; what is no page is named without one."""
+    for top, name in FROM_THE_TOP.items():
+        text = text.replace(f"]({top})", f"]({name})")
+    return re.sub(r"\[([^\]]+)\]\((notebooks/[^)]+)\)", r"\1 (`\2`)", text.replace("](docs/", "]("))
 
 
 def python_page(title: str, modules: list[str]) -> str:

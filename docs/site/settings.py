@@ -18,6 +18,7 @@ from glioray.tuning.ranges import Choice, Int, LogUniform, Uniform
 from glioray.tuning.settings import Search
 
 NOT_A_DEVICE = "Research use only. Not a medical device."
+_WIDE = ('<div class="settings" markdown>', "")  # site.css gives the last column of its tables room
 Schema = Mapping[str, Any]
 _BOUNDS = {
     "minimum": "≥\N{NO-BREAK SPACE}{}",
@@ -26,7 +27,6 @@ _BOUNDS = {
     "exclusiveMaximum": "<\N{NO-BREAK SPACE}{}",
     "multipleOf": "a multiple of {}",
     "minLength": "letters: {} or more",
-    "maxLength": "letters: {} at most",
     "minItems": "values: {} or more",
     "maxItems": "values: {} at most",
 }
@@ -112,22 +112,23 @@ def service_page() -> str:
 
 def commands_page() -> str:
     """What `glioray VERB --help` says."""
-    lines = ["# The command line", "", NOT_A_DEVICE, "", str(app.info.help), ""]
+    lines = ["# The command line", "", str(app.info.help), "", *_WIDE]
     verbs = {verb.callback.__name__: verb.callback for verb in app.registered_commands if verb.callback}
     for name, verb in sorted(verbs.items()):
         lines += [f"## glioray {name}", "", str(inspect.getdoc(verb)).partition("\n")[0], ""]
         rows = [_option(parameter) for parameter in inspect.signature(verb, eval_str=True).parameters.values()]
         lines += table(("argument or option", "default", "what it is"), rows)
-    return "\n".join(lines)
+    return "\n".join([*lines, "</div>", ""])
 
 
 def _option(parameter: inspect.Parameter) -> tuple[str, str, str]:
     kind, info = parameter.annotation, None
     if get_origin(kind) is Annotated:
         kind, info = get_args(kind)
-    dashed = [f"--{parameter.name.replace('_', '-')}"]
+    # Within Annotated typer takes the first name for a default.
+    given = [name for name in (info.default, *(info.param_decls or ())) if isinstance(name, str)] if info else []
     is_argument = isinstance(info, typer.models.ArgumentInfo)
-    names = [parameter.name.upper()] if is_argument else list(info.param_decls or dashed) if info else dashed
+    names = [parameter.name.upper()] if is_argument else given or [f"--{parameter.name.replace('_', '-')}"]
     choices = [part for one in (kind, *get_args(kind)) if get_origin(one) is Literal for part in get_args(one)]
     text = " ".join(part for part in (info.help if info else "", f"({', '.join(choices)})" if choices else "") if part)
     default = "required" if parameter.default is parameter.empty else _written(parameter.default)
@@ -185,12 +186,22 @@ def _written(value: Any) -> str:
 
 def page(title: str, intro: str, parts: Mapping[str, list[Field]], about: Mapping[str, str] | None = None) -> str:
     """A table for each part."""
-    lines = [f"# {title}", "", NOT_A_DEVICE, "", intro, "", "Made from the schemas that check the settings.", ""]
+    lines = [
+        f"# {title}",
+        "",
+        NOT_A_DEVICE,
+        "",
+        intro,
+        "",
+        "Made from the schemas that check the settings.",
+        "",
+        *_WIDE,
+    ]
     for name, fields in parts.items():
         lines += [f"## {name}", "", *([about[name], ""] if about else [])]
         rows = [(f"`{one.path}`", one.kind, one.bounds, one.default, one.text) for one in fields]
         lines += table(("setting", "kind", "bounds", "default", "what it does"), rows)
-    return "\n".join(lines)
+    return "\n".join([*lines, "</div>", ""])
 
 
 def table(heads: Iterable[str], rows: Iterable[tuple[str, ...]]) -> list[str]:
