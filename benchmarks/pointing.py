@@ -48,11 +48,8 @@ from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
 from glioray.serving.explaining import explain
 from glioray.serving.predictor import Predictor, PreparedSlice, stacked
-from glioray.training.checkpoints import checkpoints
-from glioray.training.loop import fit
-from glioray.training.record import write_bundle
-from glioray.training.state import read_history
-from glioray.training.worker import LocalWorker
+from glioray.training.local import train
+from glioray.training.plan import plan_run
 
 RECIPE = Path(__file__).parents[1] / "search_spaces" / "custom_cnn.yaml"
 SIZE_PX, SLICES, BLUR_PX = 160, 6, 3
@@ -90,12 +87,7 @@ def trained(data: PreparedDataset, folder: Path, epochs: int, seed: int) -> Mode
     """The best epoch on val, trained here or found in the folder."""
     recipe = Recipe.from_yaml(RECIPE).with_values("data.path", str(data.folder))
     recipe = recipe.with_values("budget.epochs", epochs).with_values("seed", seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    fit(recipe, data, LocalWorker(data, folder, recipe.seed))
-    last = checkpoints(folder)[-1]
-    best = int(read_history(last)[-1]["best_epoch"])
-    chosen = next(one for one in checkpoints(folder) if len(read_history(one)) == best)
-    return ModelBundle.load(write_bundle(folder, recipe, data, chosen, best))
+    return ModelBundle.load(train(plan_run(recipe, folder.parent, folder.name)).bundle)
 
 
 def ask(bundle: ModelBundle, raw: Path, rows: Sequence[Row], seed: int) -> dict[tuple[str, str], list[Facts]]:

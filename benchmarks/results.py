@@ -38,12 +38,11 @@ from glioray.registry.bundle import WEIGHTS, ModelBundle
 from glioray.registry.ensemble import Named, average, save_average
 from glioray.registry.locate import locate
 from glioray.serving.predictor import Predictor
-from glioray.training.checkpoints import checkpoint_name, checkpoints
-from glioray.training.loop import fit
+from glioray.training.checkpoints import checkpoints
+from glioray.training.local import train
 from glioray.training.plan import Plan, plan_run
-from glioray.training.record import BUNDLE, METRICS, write_bundle, write_metrics
-from glioray.training.state import read_history
-from glioray.training.worker import LocalWorker, Progress
+from glioray.training.record import BUNDLE, METRICS
+from glioray.training.worker import Progress
 
 BATCHES = (1, 32)
 MIN_SECONDS = 3.0
@@ -164,11 +163,7 @@ def trained(label: str, recipe: Recipe, options: Options) -> Plan:
             where = f"{label}, seed {recipe.seed}{fold}: {progress.epoch}/{progress.epochs}"
             print(f"{where}  {figures}, best in {int(row['best_epoch'])}, {row['epoch_s']:.1f} s", file=sys.stderr)
 
-    fit(recipe, plan.data, LocalWorker(plan.data, plan.folder, recipe.seed, torch.device(options.device), show))
-    history = read_history(checkpoints(plan.folder)[-1])
-    best = int(history[-1]["best_epoch"])
-    write_metrics(plan.folder, history)
-    write_bundle(plan.folder, recipe, plan.data, plan.folder / checkpoint_name(best), best)
+    train(plan, show, device=options.device)
     for checkpoint in checkpoints(plan.folder):
         shutil.rmtree(checkpoint)
     return plan

@@ -22,8 +22,8 @@ from glioray.ending import Ending
 from glioray.errors import GliorayError
 
 if TYPE_CHECKING:
+    from glioray.training.finished import Run
     from glioray.training.plan import Plan
-    from glioray.training.run import Run
 
 app = typer.Typer(
     help="From a folder of brain MRI to an honest, explained model behind an HTTP address. "

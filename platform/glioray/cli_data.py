@@ -27,7 +27,7 @@ def phantom(
     patients: Annotated[int, typer.Option(help="patients, kinds in turn")] = 64,
     image_size: Annotated[int, typer.Option(help="side of a slice in px")] = 160,
     num_slices: Annotated[int, typer.Option(help="slices of a volume")] = 40,
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="another seed, other patients")] = 0,
     as_json: Json = False,
 ) -> None:
     """Writes synthetic patients: slices of four kinds, and BraTS-like volumes with true masks."""
@@ -71,7 +71,7 @@ def audit(
         bool, typer.Option("--random-labels", help="also train on shuffled labels, which must land at chance")
     ] = False,
     epochs: Annotated[int, typer.Option(help="of the training on shuffled labels")] = 10,
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="of the pairs shown, the folds and the random labels")] = 0,
     as_json: Json = False,
 ) -> None:
     """Looks for copies across a split, labels that contradict each other, and shortcuts; with a page of pairs."""
@@ -119,10 +119,10 @@ def prepare(
         str, typer.Option(help="group; published: as the data set comes, marked leaky; or a JSON file of one's own")
     ] = "group",
     folds: Annotated[int | None, typer.Option(help="cross-validation: so many folds in place of the sides")] = None,
-    val_fraction: float = 0.15,
-    test_fraction: float = 0.15,
+    val_fraction: Annotated[float, typer.Option(help="part of the images for val")] = 0.15,
+    test_fraction: Annotated[float, typer.Option(help="part of the images for test")] = 0.15,
     drop_empty: Annotated[float, typer.Option(help="share of training's slices without a label to leave out")] = 0.0,
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="of the split and of the order of training rows")] = 0,
     limit: Annotated[int | None, typer.Option(help="read only so many cases")] = None,
     workers: Annotated[int, typer.Option(help="who read; 0: one a core")] = 0,
     memory_gb: Annotated[float, typer.Option(help="what the whole preparation may take")] = 8.0,

@@ -125,7 +125,7 @@ class Scaling(_Section):
 class Recipe(_Section):
     """One run, whole."""
 
-    task: TaskName
+    task: TaskName = Field(description="of the whole image, or of every pixel")
     data: Data
     model: SerializeAsAny[models.ModelConfig]
     optimizer: Optimizer = Optimizer()

@@ -25,7 +25,7 @@ from glioray.training.state import MODEL
 from glioray.training.worker import Progress
 
 if TYPE_CHECKING:
-    from glioray.training.run import Run
+    from glioray.training.finished import Run
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 

@@ -18,7 +18,7 @@ from glioray.training.plan import plan_run
 from glioray.training.worker import Progress, ignore_progress
 
 if TYPE_CHECKING:
-    from glioray.training.run import Run
+    from glioray.training.finished import Run
 
 Watch = Callable[[Progress], None]
 

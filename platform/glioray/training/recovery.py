@@ -14,10 +14,10 @@ from ray.exceptions import RayActorError
 from ray.train.v2.api.exceptions import TrainingFailedError
 
 from glioray.errors import ClusterError, GliorayError
+from glioray.training.finished import AGAIN
 
 MOST_FAILURES_IN_A_ROW = 3
 _BROKEN_OFF = ("gloo", "NCCL", "Connection reset by peer", "Connection closed by peer")
-AGAIN = "run the same command again to go on from the last checkpoint"
 
 
 class FailurePolicy(ray.train.UserCallback):  # type: ignore[misc]

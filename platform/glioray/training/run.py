@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ray.train
@@ -16,33 +14,22 @@ from ray.train.v2.api.exceptions import TrainingFailedError
 from glioray.data.place import local_folder
 from glioray.data.prepared import PreparedDataset
 from glioray.data.stream import Feed, choose_feed, train_dataset
-from glioray.errors import BundleError
 from glioray.recipe import Recipe
 from glioray.registry.run_folder import RunFolder
 from glioray.training.board import followed, open_board
 from glioray.training.capacity import require_capacity
-from glioray.training.checkpoints import Say, best_sound, checkpoints, damage, epoch_of, say_to_log
+from glioray.training.checkpoints import Say, say_to_log
+from glioray.training.finished import Run, finish
 from glioray.training.loop import fit
 from glioray.training.memory import KEEP_MEMORY, memory_told
 from glioray.training.plan import Plan
 from glioray.training.ray_worker import RayWorker
-from glioray.training.record import CURVES, draw_curves, write_at_once, write_bundle, write_metrics
-from glioray.training.recovery import AGAIN, FailurePolicy, user_error
-from glioray.training.state import read_history
+from glioray.training.recovery import FailurePolicy, user_error
 from glioray.training.storage import require_shared_storage, storage_of
-from glioray.training.worker import Metrics, Progress, batch_size_per_worker, ignore_progress
+from glioray.training.worker import Progress, batch_size_per_worker, ignore_progress
 
 RESIZE_S = 60.0  # an elastic run looks that often for machines to grow on
 _RAYS_LIST = "checkpoint_manager_snapshot.json"
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run: the bundle of its best epoch, one row of metrics an epoch, and how it was fed."""
-
-    bundle: Path
-    history: list[Metrics]
-    feeding: str
 
 
 def train(
@@ -72,7 +59,10 @@ def train(
             _trainer(plan, feed, board).fit()
         except TrainingFailedError as error:
             raise user_error(error) from error
-    return _finish(plan, feed, say)
+    plan.place.fetch_checkpoints()
+    done = finish(plan, feed.reason, say)
+    plan.place.send()
+    return done
 
 
 def _trainer(plan: Plan, feed: Feed, board: Any) -> ray.train.torch.TorchTrainer:
@@ -122,23 +112,3 @@ def _work(config: dict[str, Any]) -> None:
 def _share_of_cores() -> int:
     """Torch threads of this worker: the cores of its machine, shared by the workers there."""
     return max(1, len(os.sched_getaffinity(0)) // int(ray.train.get_context().get_local_world_size()))
-
-
-def _finish(plan: Plan, feed: Feed, say: Say) -> Run:
-    """Metrics, curves and the bundle of the best epoch.
-
-    Raises:
-        BundleError: the last checkpoint was damaged since it was written.
-    """
-    plan.place.fetch_checkpoints()
-    newest = checkpoints(plan.folder)[-1]
-    if trouble := damage(newest):
-        raise BundleError(f"{newest}: damaged, {trouble}; {AGAIN}")
-    history = read_history(newest)
-    best = best_sound(plan.folder, [row["score"] for row in history], int(history[-1]["best_epoch"]), say)
-    history[-1]["best_epoch"] = epoch_of(best)
-    write_metrics(plan.folder, history)
-    write_at_once(plan.folder / CURVES, draw_curves(history))
-    bundle = write_bundle(plan.folder, plan.recipe, plan.data, best, epoch_of(best))
-    plan.place.send()
-    return Run(bundle, history, feed.reason)

@@ -24,7 +24,7 @@ class Range(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: str
+    kind: str = Field(description="how its values are spread")
     when: dict[str, Value] = Field(
         default_factory=dict, description="moved only where these other settings have this value, or one of a list"
     )
@@ -83,8 +83,8 @@ class Range(BaseModel, ABC):
 class _Between(Range):
     """A range of numbers with two ends."""
 
-    low: float
-    high: float
+    low: float = Field(description="lowest value")
+    high: float = Field(description="highest value")
 
     @model_validator(mode="after")
     def _is_ordered(self) -> _Between:
@@ -112,8 +112,8 @@ class _Between(Range):
 class Uniform(_Between):
     """Numbers, all alike; in steps if asked."""
 
-    kind: Literal["uniform"]
-    step: float | None = Field(None, gt=0)
+    kind: Literal["uniform"] = Field(description="all alike")
+    step: float | None = Field(None, gt=0, description="between two values; none: any number")
 
     @property
     def distribution(self) -> FloatDistribution:
@@ -137,7 +137,7 @@ class Uniform(_Between):
 class LogUniform(_Between):
     """Positive numbers whose logarithms are all alike."""
 
-    kind: Literal["log_uniform"]
+    kind: Literal["log_uniform"] = Field(description="their logarithms all alike")
 
     @property
     def distribution(self) -> FloatDistribution:
@@ -152,10 +152,10 @@ class LogUniform(_Between):
 class Int(_Between):
     """Whole numbers, all alike, or by `log_int` their logarithms."""
 
-    kind: Literal["int", "log_int"]
-    low: int
-    high: int
-    step: int = Field(1, ge=1)
+    kind: Literal["int", "log_int"] = Field(description="all alike, or their logarithms")
+    low: int = Field(description="lowest value")
+    high: int = Field(description="highest value")
+    step: int = Field(1, ge=1, description="between two values; of int alone")
 
     @model_validator(mode="after")
     def _has_no_steps_in_logarithms(self) -> Int:
@@ -186,8 +186,8 @@ class Int(_Between):
 class Choice(Range):
     """One of several values of any kind."""
 
-    kind: Literal["choice"]
-    options: tuple[Value, ...] = Field(min_length=1)
+    kind: Literal["choice"] = Field(description="one of several")
+    options: tuple[Value, ...] = Field(min_length=1, description="values of any kind, each once")
 
     @field_validator("options")
     @classmethod
