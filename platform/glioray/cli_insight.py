@@ -65,4 +65,4 @@ def _survival_facts(found: SurvivalReport) -> dict[str, Any]:
             facts[line.title] = f"{score.name} {describe(score, None)}"
     if found.remarks:
         facts["not used"] = f"{len(found.remarks)} remarks, listed in the report"
-    return facts | {"verdict": found.verdict}
+    return facts | {"verdict": f"{found.verdict} {found.verdict_of_predicted}".strip()}

@@ -24,6 +24,11 @@ DECIDES = "c_index"
 PAIRS = ((CLINICAL, AGE), (MASKS, AGE), (MASKS, CLINICAL), (PREDICTED, MASKS), (PREDICTED, AGE))
 COMPARED = ("c_index", "accuracy", "mse_days2", "spearman_r", "r2_log_days")
 FEWEST_SCORED = 10
+_ADDS = {
+    "better": "add to age",
+    "worse": "take away from age",
+    "not told apart": "add nothing to age that shows",
+}
 
 
 class _Frozen(BaseModel):
@@ -55,6 +60,11 @@ class Difference(_Frozen):
     low: float
     high: float
     units: int
+
+    @property
+    def text(self) -> str:
+        """As `+0.021 [-0.030, +0.072]`."""
+        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
 
     @property
     def verdict(self) -> str:
@@ -141,15 +151,15 @@ class SurvivalReport(_Frozen):
             found = age.score(DECIDES) if age else None
             ends = f" {found.value:.3f} [{found.low:.3f}, {found.high:.3f}]" if found else ""
             return f"No masks were given: concordance index of the age-only line{ends}, {self.tested} patients."
-        what = {
-            "better": "add to age",
-            "worse": "take away from age",
-            "not told apart": "add nothing to age that shows",
-        }
         return (
-            f"Masks {what[told.verdict]}: concordance index {told.value:+.3f} [{told.low:+.3f}, {told.high:+.3f}] over "
-            f"the age-only line, {told.units} patients."
+            f"Masks {_ADDS[told.verdict]}: concordance index {told.text} over the age-only line, {told.units} patients."
         )
+
+    @property
+    def verdict_of_predicted(self) -> str:
+        """The same of predicted masks; empty where there are none."""
+        told = self.difference(PREDICTED, AGE)
+        return f"Masks that a model predicts {_ADDS[told.verdict]}: {told.text}." if told else ""
 
     def save(self, folder: Path) -> None:
         """Writes `survival.json`; the folder is still the temporary one of its writer."""
