@@ -34,7 +34,7 @@ def test_the_columns_of_earlier_years_are_known(read_table, head) -> None:
 
 def test_a_patient_who_lived_has_no_time_to_death_but_an_age(read_table) -> None:
     table = read_table(HEAD_2020, "B1,60,289,GTR", "B2,61.6,ALIVE (361 days later),GTR")
-    assert table.patients["B2"] == Clinical(age_years=61.6, resection="GTR")
+    assert table.patients["B2"] == Clinical(age_years=61.6, alive_days=361, resection="GTR")
     (remark,) = table.remarks
     assert remark.source == "survival_info.csv, line 3"
     assert "'ALIVE (361 days later)'" in remark.reason

@@ -89,6 +89,6 @@ def test_the_survival_table_is_read_but_for_the_patient_who_lived() -> None:
     table = read_clinical([(ROOT / "csv" / "survival_info.csv", "survival_info.csv")])
     assert len(table.patients) == 236
     assert table.patients["BraTS20_Training_001"] == Clinical(age_years=60.463, survival_days=289, resection="GTR")
-    assert table.patients["BraTS20_Training_084"] == Clinical(age_years=61.622, resection="GTR")
+    assert table.patients["BraTS20_Training_084"] == Clinical(age_years=61.622, alive_days=361, resection="GTR")
     assert ["ALIVE (361 days later)" in remark.reason for remark in table.remarks] == [True, False]
     assert table.remarks[1].reason == "no extent of resection for 107 of 236 patients"

@@ -24,6 +24,7 @@ MOST_AGE_YEARS = 130
 MOST_SURVIVAL_DAYS = 50_000
 RESECTIONS = ("GTR", "STR")
 NOT_SAID = ("", "NA", "N/A", "NAN", "NONE")
+ALIVE = re.compile(r"alive\s*\(\s*(?P<days>\d+)\s*days? later\s*\)", re.IGNORECASE)
 PATIENT = re.compile(r"brats_?\d*_?(subject_?)?id|patient_?(id)?")
 COLUMNS = {
     "age": ("age",),
@@ -135,7 +136,10 @@ def _table(line: _Line) -> str:
 
 def _clinical(line: _Line, remarks: list[Refused]) -> Clinical:
     return Clinical(
-        age_years=_age(line, remarks), survival_days=_survival(line, remarks), resection=_resection(line, remarks)
+        age_years=_age(line, remarks),
+        survival_days=_survival(line, remarks),
+        alive_days=_alive(line),
+        resection=_resection(line, remarks),
     )
 
 
@@ -155,13 +159,21 @@ def _survival(line: _Line, remarks: list[Refused]) -> int | None:
     if text is None:
         return None
     if "alive" in text.lower():
-        _remark(line, remarks, f"survival {text!r} is left out: the patient lived, so it is no time to death")
+        alive_days = _alive(line)
+        taken = "is left out" if alive_days is None else f"is taken as alive after {alive_days} days"
+        _remark(line, remarks, f"survival {text!r} {taken}: the patient lived, so it is no time to death")
         return None
     days = _number(text)
     if days is None or not 0 <= days <= MOST_SURVIVAL_DAYS or not days.is_integer():
         _remark(line, remarks, f"survival {text!r} is left out; wanted whole days, at most {MOST_SURVIVAL_DAYS}")
         return None
     return int(days)
+
+
+def _alive(line: _Line) -> int | None:
+    """Days after which the patient was known to live."""
+    said = ALIVE.fullmatch(line.values.get("survival", ""))
+    return int(said["days"]) if said and int(said["days"]) <= MOST_SURVIVAL_DAYS else None
 
 
 def _resection(line: _Line, remarks: list[Refused]) -> str | None:

@@ -50,6 +50,12 @@ class Clinical(BaseModel):
 
     age_years: float | None = Field(None, ge=0, le=130)
     survival_days: int | None = Field(None, ge=0, description="from operation to death")
+    alive_days: int | None = Field(
+        None,
+        ge=0,
+        description="from operation to the last that was heard of a patient who lived then",
+        exclude_if=lambda days: days is None,  # the fingerprint of data that were prepared before stays as it was
+    )
     resection: str | None = Field(None, description="extent of the resection: GTR (whole), STR (in part)")
 
 

@@ -105,10 +105,15 @@ def portions_of(cases: Sequence[Case], root: Path, digests: Mapping[Path, str], 
         Portion(
             _sha256([decisive, [facts_of_case(case, root, digests) for case in portion]]),
             tuple(portion),
-            tuple(_sha256([digests[path] for path in case.files])[:16] for case in portion),
+            tuple(hash_of_case(case, digests) for case in portion),
         )
         for portion in portions
     ]
+
+
+def hash_of_case(case: Case, digests: Mapping[Path, str]) -> str:
+    """Of the contents of its files, from the SHA-256 of each."""
+    return _sha256([digests[path] for path in case.files])[:16]
 
 
 def facts_of_case(case: Case, root: Path, digests: Mapping[Path, str]) -> list[Any]:

@@ -251,7 +251,7 @@ def test_the_survival_table_is_read_wherever_it_lies(tmp_path) -> None:
     lines = ["Brats20ID,Age,Survival_days,Extent_of_Resection", "B1,60.5,ALIVE (361 days later),GTR", "B2,50,100,GTR"]
     (tmp_path / "Training" / "survival_info.csv").write_text("\n".join(lines))
     found = found_in(tmp_path)
-    assert found.clinical == {"B1": Clinical(age_years=60.5, resection="GTR")}
+    assert found.clinical == {"B1": Clinical(age_years=60.5, alive_days=361, resection="GTR")}
     assert [remark.source for remark in found.remarks] == [
         "Training/survival_info.csv, line 2",
         "Training/survival_info.csv",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioray.data.phantom.grid import Floats, PlaneGrid, centered_mm
+from glioray.data.phantom.growth import TumorParts
 from glioray.data.phantom.levels import level_mm
 from glioray.data.phantom.materials import brain_materials, head_materials
 from glioray.data.phantom.patient import Patient, look
@@ -65,7 +66,19 @@ def scan_brain(patient: Patient, settings: PhantomSettings) -> BrainScan:
     for sequence in Sequence:
         image = render(patient.scanner, sequence, stack, view.parts, grid, rng)
         sequences[sequence] = _to_int16(image, mask, scale=rng.uniform(400, 1400))
-    return BrainScan(sequences, np.where(mask, view.parts.labels(), 0).astype(np.uint8), _affine(grid))
+    return BrainScan(sequences, _labels(view.parts, mask), _affine(grid))
+
+
+def true_mask(patient: Patient, settings: PhantomSettings) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Labels and brain (X, Y, Z) of a patient with a tumor, as `scan_brain` has them, but without the sequences."""
+    view = look(patient, _volume_grid(settings))
+    assert view.parts is not None
+    brain = view.brain.mask > 0.5
+    return _labels(view.parts, brain), brain
+
+
+def _labels(parts: TumorParts, brain: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    return np.where(brain, parts.labels(), 0).astype(np.uint8)
 
 
 def _as_shown(stack: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:

@@ -1,4 +1,4 @@
-"""Write the phantom: a classification folder and BraTS-like volumes, all at once or not at all."""
+"""Write the phantom: a classification folder, BraTS-like volumes and their survival, all at once or not at all."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from PIL import Image
 from pydantic import ValidationError
 
 from glioray.data.phantom.images import BrainScan, draw_slices, scan_brain
-from glioray.data.phantom.levels import survey, volumes_ml
+from glioray.data.phantom.levels import Survey, survey, volumes_ml
 from glioray.data.phantom.patient import Patient, draw_patient
 from glioray.data.phantom.settings import PhantomSettings
+from glioray.data.phantom.survival import TABLE_HEAD, TABLE_NAME, core_ml, draw_course
 from glioray.data.phantom.tumor import Kind
 from glioray.errors import DataError
 
@@ -100,9 +101,13 @@ def _write_all(folder: Path, settings: PhantomSettings, on_patient: Callable[[in
     folder.mkdir(parents=True)
     for kind in Kind:
         (folder / "slices" / kind).mkdir(parents=True)
-    patients = []
+    patients, survival = [], [TABLE_HEAD]
     for index in range(settings.num_patients):
-        patients.append(_write_patient(folder, draw_patient(settings.seed, index), settings))
+        patient = draw_patient(settings.seed, index)
+        found = survey(patient, settings.slices_per_patient)
+        patients.append(_write_patient(folder, patient, found, settings))
+        if patient.kind is Kind.GLIOMA:
+            survival.append(draw_course(patient.seed, core_ml(found.volume_ml)).line(patient.patient_id))
         if on_patient is not None:
             on_patient(index + 1, settings.num_patients)
     record = {
@@ -112,11 +117,11 @@ def _write_all(folder: Path, settings: PhantomSettings, on_patient: Callable[[in
         "patients": patients,
     }
     (folder / RECORD_NAME).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (folder / TABLE_NAME).write_text("\n".join(survival) + "\n", encoding="utf-8")
 
 
-def _write_patient(folder: Path, patient: Patient, settings: PhantomSettings) -> dict[str, Any]:
+def _write_patient(folder: Path, patient: Patient, found: Survey, settings: PhantomSettings) -> dict[str, Any]:
     """Write all files of a patient; gives its entry of the record."""
-    found = survey(patient, settings.slices_per_patient)
     images = draw_slices(patient, found.slice_numbers, settings.image_size)
     for number, image in zip(found.slice_numbers, images, strict=True):
         path = folder / "slices" / patient.kind / f"{patient.patient_id}_s{number:03d}.png"

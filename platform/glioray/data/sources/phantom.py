@@ -3,6 +3,7 @@
 ROOT/PHANTOM.json
 ROOT/slices/<class>/PHANTOM_0001_s012.png
 ROOT/volumes/PHANTOM_0001/PHANTOM_0001_{flair,t1,t1ce,t2,seg}.nii.gz
+ROOT/survival_info.csv
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import numpy as np
 
 from glioray.data.image_file import decode_image
 from glioray.data.nifti_file import read_nifti
+from glioray.data.phantom.survival import TABLE_NAME
 from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Case, Contents, Found, RawVolume, TaskName
-from glioray.data.sources._brats import CHANNELS, LABELS, REGIONS, label_map
+from glioray.data.sources._brats import CHANNELS, LABELS, REGIONS, clinical_of, label_map
 from glioray.data.sources._contract import RawScans, SourceOptions, need_folder, only
 from glioray.errors import DataError, UnreadableError
 
@@ -57,7 +59,12 @@ def find(scans: RawScans[Options]) -> Found:
     need_folder(root)
     if not (root / "PHANTOM.json").is_file():
         raise DataError(f"{root}: no 'PHANTOM.json' in it, so it is no phantom of glioray.")
-    return Found(_find_slices(root) if chosen == "classification" else _find_volumes(root))
+    if chosen == "classification":
+        return Found(_find_slices(root))
+    cases = _find_volumes(root)
+    tables = [path for path in (root / TABLE_NAME,) if path.is_file()]  # the first phantoms have none
+    table = clinical_of(scans, tables, {case.case_id for case in cases})
+    return Found(cases, remarks=table.remarks, clinical=table.patients)
 
 
 def read(scans: RawScans[Options], case: Case) -> RawVolume:
