@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test lint wheel release clean
 
 install: $(STAMP)
 
@@ -25,6 +25,17 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+wheel: install
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+# The version stands in platform/glioray/__init__.py; the tag of a release must say the same: see CONTRIBUTING.md.
+release: install
+	@version=v$$($(BIN)/python -c 'import glioray; print(glioray.__version__)'); \
+	tag=$$(git describe --tags --exact-match 2>/dev/null || echo none); \
+	test "$$tag" = "$$version" || { echo "glioray is $$version, the tag of this commit is $$tag: git tag $$version"; exit 1; }; \
+	test -z "$$(git status --porcelain)" || { echo "the tree has changes that are not committed: commit them first"; exit 1; }
+	$(MAKE) wheel
 
 clean:
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
