@@ -4,7 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+<<<<<<< HEAD
 .PHONY: install demo test lint docs clean
+=======
+.PHONY: install demo test lint wheel release clean
+>>>>>>> release
 
 install: $(STAMP)
 
@@ -26,8 +30,21 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+<<<<<<< HEAD
 docs: install
 	$(BIN)/python docs/site/build.py build/docs
+=======
+wheel: install
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+# The version stands in platform/glioray/__init__.py; the tag of a release must say the same: see CONTRIBUTING.md.
+release: install
+	@version=v$$($(BIN)/python -c 'import glioray; print(glioray.__version__)'); \
+	tag=$$(git describe --tags --exact-match 2>/dev/null || echo none); \
+	test "$$tag" = "$$version" || { echo "glioray is $$version, the tag of this commit is $$tag: git tag $$version"; exit 1; }; \
+	test -z "$$(git status --porcelain)" || { echo "the tree has changes that are not committed: commit them first"; exit 1; }
+	$(MAKE) wheel
+>>>>>>> release
 
 clean:
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,4 +1,4 @@
-"""The verbs of models: models, settings, plan, ensemble, publish. Registered by `glioray.cli`."""
+"""The verbs of models: models, settings, plan, ensemble, export, publish. Registered by `glioray.cli`."""
 
 from __future__ import annotations
 
@@ -116,6 +116,43 @@ def ensemble(
     terminal.close(
         as_json, title, facts, f"glioray publish {folder} NAME" if has_folds else f"glioray evaluate {folder}"
     )
+
+
+def export(
+    bundle: Annotated[str, typer.Argument(help="a run's folder or its address, a bundle's, or NAME@VERSION")],
+    out: Annotated[Path, typer.Option(help="the file")],
+    kind: Annotated[
+        Literal["onnx", "torch-export"], typer.Option("--format", help="onnx needs glioray[export]")
+    ] = "onnx",
+    data: Annotated[
+        str | None,
+        typer.Option(help="prepared folder whose val images prove the file; default: what it was trained on, if there"),
+    ] = None,
+    registry: Registry = "registry",
+    as_json: Json = False,
+) -> None:
+    """After 4. A model as one file that another program runs, proved to answer as the service does."""
+    from glioray import terminal
+    from glioray.export.about import about
+    from glioray.export.run import ALLOWED, proving_data
+    from glioray.export.run import export as write
+    from glioray.registry.locate import locate
+
+    found = locate(bundle, registry).bundle
+    done = write(found, kind, out, proving_data(found.config, data))
+    said = about(found.config)
+    facts = {
+        "file": terminal.relative(out),
+        "size_mb": round(done.size_bytes / 1e6, 1),
+        "is": found.config.architecture,
+        "input": f"{said['input']['name']} {said['input']['shape']} {said['input']['type']}, 0 to 255, prepared",
+        "output": f"{said['output']['name']} {said['output']['shape']}: {', '.join(said['output']['names'])}",
+        **({"leak": found.config.leak} if found.config.leak else {}),
+        "max_difference": done.difference,
+        "max_difference_is": f"of a probability, over {done.num_random} random and {done.num_val} val images, in "
+        f"batches of 1 and 3; {ALLOWED:g} is allowed" + ("" if done.num_val else ". --data DIR adds val images"),
+    }
+    terminal.close(as_json, "Exported", facts)
 
 
 def publish(

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from glioray.errors import RecipeError, did_you_mean
+from glioray.shipped import shipped
 
 
 def read_recipe(path: Path) -> Any:
@@ -20,15 +21,15 @@ def read_recipe(path: Path) -> Any:
 
 
 def read_file(path: Path) -> dict[str, Any]:
-    """A file of `search_spaces/`: `recipe:`, and `search:` where it has one, both unchecked.
+    """A file of `search_spaces/`, there or shipped: `recipe:`, and `search:` where it has one, both unchecked.
 
     Raises:
         RecipeError: the file is not there, is not YAML, or has something else at its top.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(shipped(path).read_text())
     except FileNotFoundError:
-        near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.yaml")])
+        near = did_you_mean(path.name, [other.name for other in shipped(path.parent).glob("*.yaml")])
         raise RecipeError(f"{path}: no such recipe{near}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RecipeError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None

@@ -47,3 +47,45 @@ def test_a_model_of_a_phantom_is_marked_as_synthetic(bundle):
 
     assert "SYNTHETIC" in render_card(bundle.config.model_copy(update={"contents": contents}))
     assert "SYNTHETIC" not in render_card(bundle.config)
+
+
+def test_a_card_has_the_sections_of_mitchell_2019(bundle):
+    headings = [line[3:] for line in render_card(bundle.config).splitlines() if line.startswith("## ")]
+
+    assert headings == [
+        "Intended use",
+        "Training data",
+        "Evaluation data and scores",
+        "Limits",
+        "Ethical considerations",
+    ]
+
+
+def test_a_card_says_which_images_it_is_for_and_how_many_scans_it_learned_from(bundle):
+    card = render_card(bundle.config)
+
+    assert "not for other images than slices of brain MRI with the channels t1, flair" in card
+    assert "**Learned from:** 2 scans of train and val" in card
+    assert "It learned from scans of patients" in card
+
+
+def test_a_card_without_scores_does_not_say_what_they_are_over(bundle):
+    assert "bootstrap" not in render_card(bundle.config)
+    assert "bootstrap" in render_card(bundle.with_scores((SCORE,)).config)
+
+
+def test_a_card_of_a_phantom_names_no_patients_as_its_source(bundle):
+    contents = bundle.config.contents.model_copy(update={"synthetic": True})
+    card = render_card(bundle.config.model_copy(update={"contents": contents}))
+
+    assert "No scan of a patient is in it" in card
+    assert "learned from scans of patients" not in card
+
+
+def test_a_card_of_a_leaky_split_does_not_say_that_nothing_was_learned_from_its_test_side(bundle):
+    config = bundle.with_scores((SCORE,)).config
+
+    assert "nothing was learned from" in render_card(config)
+    leaky = render_card(config.model_copy(update={"leak": "leaky: 3 of 9"}))
+    assert "nothing was learned from" not in leaky
+    assert "the scores are too high" in leaky

@@ -11,6 +11,7 @@ from glioray.registry.bundle import Score
 from glioray.registry.card import describe
 
 FILE_NAME = "audit.json"
+SCHEMA_VERSION = 1
 
 
 class _Frozen(BaseModel):
@@ -194,6 +195,7 @@ class RandomLabels(_Frozen):
 class Audit(_Frozen):
     """All that was found in a folder."""
 
+    schema_version: int = SCHEMA_VERSION
     folder: str
     what: str
     glioray_version: str

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Clinical, Contents, Refused, Side
 from glioray.data.split import SplitKind, part_names, sides_of_fold
-from glioray.errors import DataError, SchemaError
+from glioray.errors import DataError
+from glioray.schema import FIELD, require_version
 
 SCHEMA_VERSION = 2
 FILE_NAME = "manifest.json"
@@ -246,14 +247,11 @@ def _parse(path: Path) -> Manifest:
         raise DataError(f"{path}: no such file. Prepare the data first: glioray prepare SOURCE RAW --out {path.parent}")
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
-        version = content["schema_version"]
+        content[FIELD]
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise DataError(f"{path}: not a manifest of glioray ({error}). Prepare the folder again.") from None
-    if version != SCHEMA_VERSION:
-        raise SchemaError(
-            f"{path}: shards of schema version {version!r}; this glioray reads version {SCHEMA_VERSION}. "
-            f"Prepare them again: glioray prepare SOURCE RAW --out {path.parent}"
-        )
+    remedy = f"prepare them again: glioray prepare SOURCE RAW --out {path.parent}"
+    require_version(content, SCHEMA_VERSION, f"{path}: shards", remedy)
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,10 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from glioray.data.records import SIDES, Side
 from glioray.errors import DataError, LeakError
+from glioray.schema import FIRST, require_version
 
 SplitKind = Literal["group", "published", "file"]
 SPLITS = {"group": "split by group", "published": "published split", "file": "given split"}  # as scores name them
 FILE_NAME = "split.json"
+SCHEMA_VERSION = 1
 FEWEST_GROUPS = 3
 ALWAYS = "train"  # beside folds: what must never be scored on
 
@@ -25,6 +28,7 @@ class Split(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    schema_version: int = SCHEMA_VERSION
     kind: SplitKind
     seed: int
     groups: dict[str, str] = Field(description="side or fold of each group, sorted by group")
@@ -72,12 +76,16 @@ class Split(BaseModel):
 
         Raises:
             DataError: there is none, or it is not a split.
+            SchemaError: it was written by another version of glioray.
         """
         path = folder / FILE_NAME
         try:
-            return cls.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as error:
-            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+            written = path.read_bytes()
+            remedy = f"prepare the folder again: glioray prepare SOURCE RAW --out {folder}"
+            require_version(json.loads(written), SCHEMA_VERSION, f"{path}: split", remedy, unnamed=FIRST)
+            return cls.model_validate_json(written)
+        except (OSError, ValueError) as error:
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             raise DataError(f"{path}: not a split of glioray ({reason}). Prepare the folder again.") from None
 
 

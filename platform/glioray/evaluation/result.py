@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from glioray.data.records import Side, TaskName
-from glioray.errors import DataError, SchemaError
+from glioray.errors import DataError
 from glioray.registry.bundle import BundleConfig, Score
+from glioray.schema import require_version
 
 SCHEMA_VERSION = 1
 FILE_NAME = "metrics.json"
@@ -105,13 +107,10 @@ class Evaluation(BaseModel):
         """
         path = folder / FILE_NAME
         try:
-            evaluation = cls.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as error:
-            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror
+            written = path.read_bytes()
+            remedy = "evaluate again: `glioray evaluate RUN`."
+            require_version(json.loads(written), SCHEMA_VERSION, f"{path}: evaluation", remedy)
+            return cls.model_validate_json(written)
+        except (OSError, ValueError) as error:
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             raise DataError(f"{path}: not an evaluation of glioray ({reason}). Evaluate again.") from None
-        if evaluation.schema_version != SCHEMA_VERSION:
-            raise SchemaError(
-                f"{path}: schema version {evaluation.schema_version}; this glioray reads version {SCHEMA_VERSION}. "
-                "Evaluate again."
-            )
-        return evaluation

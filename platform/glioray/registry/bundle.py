@@ -26,8 +26,10 @@ from glioray.network import build_network
 from glioray.recipe import Answer, Recipe
 from glioray.registry.averaged import Averaged
 from glioray.registry.card import render_card
+from glioray.schema import require_version
 
 SCHEMA_VERSION = 1
+REMEDY = "train it again with its recipe, `glioray train RECIPE`, and publish that: `glioray publish RUN NAME`."
 WEIGHTS, DOMAIN, CONFIG, CARD = "model.safetensors", "domain.safetensors", "config.json", "MODEL_CARD.md"
 Flips = Literal["none", "horizontal", "both"]
 
@@ -204,12 +206,7 @@ def _read_config(path: Path) -> BundleConfig:
         raise BundleError(f"{path}: no such file; {path.parent} is not a bundle of glioray")
     try:
         content = json.loads(path.read_text())
-        version = content.get("schema_version") if isinstance(content, dict) else None
-        if version != SCHEMA_VERSION:
-            raise BundleError(
-                f"{path}: bundle of schema version {version!r}; this glioray reads version {SCHEMA_VERSION}. "
-                "Publish it again from its run."
-            )
+        require_version(content, SCHEMA_VERSION, f"{path}: bundle", REMEDY, BundleError)
         config = BundleConfig.model_validate(content)
         for recipe in (config.recipe, *config.recipes):
             Recipe.from_values(recipe, str(path))

@@ -28,13 +28,25 @@ def render_card(config: BundleConfig) -> str:
         *_warnings(config),
         "",
         f"- **Answers:** {', '.join(contents.outputs)}",
-        f"- **Data:** {data}",
-        f"- **Source of the data:** {contents.citation}",
         *_training(config),
         *_answering(config),
         f"- **Made with:** {', '.join(f'{name} {version}' for name, version in config.versions.items())}",
         "",
-        "## Scores",
+        "## Intended use",
+        "",
+        "- For research: to compare methods, and to look at what a network learns from MRI.",
+        "- By people who can judge the images for themselves.",
+        f"- Not for diagnosis, triage, screening or treatment; not for other images than {_images(config)}.",
+        "",
+        "## Training data",
+        "",
+        f"- **Data:** {data}",
+        f"- **Source of the data:** {contents.citation}",
+        f"- **Learned from:** {_learned_from(config)}",
+        "",
+        "## Evaluation data and scores",
+        "",
+        _evaluated(config),
         "",
         *_score_table(config.scores, config.leak),
         "",
@@ -44,9 +56,52 @@ def render_card(config: BundleConfig) -> str:
         "- Scores hold for images like those it learned from: scanner, sequence, slice direction and disease.",
         "- Anything else gets an answer all the same, and the answer means nothing.",
         f"- {_confidence(config)}",
+        "- Scores are not broken down by age, sex, scanner or hospital: the data do not name them for every image.",
+        "",
+        "## Ethical considerations",
+        "",
+        f"- {_whose(config)}",
+        "- A map or a probability persuades more than it proves: a wrong one looks like a right one.",
+        "- Who is rare in the data (children, rare tumors, operated patients) is answered worse, and no score says so.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _images(config: BundleConfig) -> str:
+    """What it may be shown."""
+    channels, drawn = config.contents.channels, " drawn by a program" if config.contents.synthetic else ""
+    return f"slices of brain MRI{drawn} with the {'channels' if len(channels) > 1 else 'channel'} {', '.join(channels)}"
+
+
+def _learned_from(config: BundleConfig) -> str:
+    known = counted(len(config.learned_from), "scans") + " of train and val" if config.learned_from else "scans"
+    return f"{known}, with the data's own labels; glioray has checked no label"
+
+
+def _evaluated(config: BundleConfig) -> str:
+    """Which images the scores are over."""
+    if not config.scores:
+        return "Not evaluated."
+    apart = (
+        "on a published split that does not keep copies apart, so that the scores are too high"
+        if config.leak
+        else "on a side of the split that nothing was learned from"
+    )
+    return (
+        f"Of the source of the training data, {apart}. Images of another hospital may be answered worse. Intervals are "
+        "by bootstrap over the units named."
+    )
+
+
+def _whose(config: BundleConfig) -> str:
+    """Whose images are in the weights."""
+    if config.contents.synthetic:
+        return "No scan of a patient is in it: its images were drawn on an atlas."
+    return (
+        "It learned from scans of patients. It holds weights, statistics of its images and hashes of the scans, no "
+        "image and no name; that an image was among them may all the same be guessed from how sure it is."
+    )
 
 
 def _confidence(config: BundleConfig) -> str:

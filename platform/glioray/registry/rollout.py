@@ -6,14 +6,17 @@ so that it can be changed from anywhere, and holds for those that start later.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from glioray.errors import RegistryError
 from glioray.registry.store import Store
+from glioray.schema import FIRST, require_version
 
 FILE = "rollout.json"
+SCHEMA_VERSION = 1
 
 
 class Rollout(BaseModel):
@@ -21,6 +24,7 @@ class Rollout(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    schema_version: int = SCHEMA_VERSION
     version: int = Field(ge=1)
     canary: int | None = Field(None, ge=1, description="version that a share of the requests is answered with")
     share: float = Field(0, ge=0, lt=1)
@@ -48,14 +52,19 @@ def read_rollout(store: Store, name: str) -> Rollout | None:
     """What was rolled out of a name; none where nothing ever was.
 
     Raises:
-        RegistryError: the record is damaged.
+        RegistryError: the record is damaged, or of another version of glioray.
     """
     content = store.read(name, FILE)
     if content is None:
         return None
+    remedy = f"`glioray rollout {name} --to VERSION` writes it anew."
     try:
-        return Rollout.model_validate_json(content)
-    except ValidationError:
+        parsed = json.loads(content)
+        require_version(
+            parsed, SCHEMA_VERSION, f"{store.address}: {name}/{FILE}: rollout", remedy, RegistryError, unnamed=FIRST
+        )
+        return Rollout.model_validate(parsed)
+    except ValueError:
         raise RegistryError(
             f"{store.address}: {name}/{FILE} is damaged; `glioray rollout {name} --to VERSION` writes it anew"
         ) from None

@@ -25,8 +25,10 @@ import fsspec
 
 from glioray.errors import BundleError, RegistryError, did_you_mean
 from glioray.registry.bundle import CARD, CONFIG, DOMAIN, WEIGHTS, ModelBundle
+from glioray.schema import FIELD, FIRST, require_version
 
 MARKER = "PUBLISHED.json"
+SCHEMA_VERSION = 1
 FILES = (WEIGHTS, CONFIG, CARD)
 MAY_BE = (DOMAIN,)
 LATEST = "latest"
@@ -73,7 +75,8 @@ class Store:
         for file, content in contents.items():
             self._write(self._path(name, str(version), file), content)
         hashes = {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()}
-        self._write(self._path(name, str(version), MARKER), json.dumps({"sha256": hashes}, indent=2).encode())
+        marker = json.dumps({FIELD: SCHEMA_VERSION, "sha256": hashes}, indent=2)
+        self._write(self._path(name, str(version), MARKER), marker.encode())
         for alias in aliases:
             self.move_alias(name, alias, version)
         if LATEST in aliases:
@@ -227,7 +230,10 @@ def _contents(folder: Path) -> dict[str, bytes]:
 def _hashes(marker: bytes, published: Published) -> dict[str, str]:
     """SHA-256 of each file of a version."""
     try:
-        hashes = json.loads(marker)["sha256"]
+        content = json.loads(marker)
+        what = f"{published}: {MARKER}: entry of the registry"
+        require_version(content, SCHEMA_VERSION, what, "publish it again.", BundleError, unnamed=FIRST)
+        hashes = content["sha256"]
         names = set(hashes)
     except (ValueError, KeyError, TypeError):
         names = set()

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from glioray.errors import ServingError, did_you_mean
 from glioray.serving.volume_settings import VolumeArgs
+from glioray.shipped import shipped
 
 IMPORT_PATH = "glioray.serving.app:build"
 _ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:-]+")
@@ -94,15 +95,15 @@ class ServeArgs(BaseModel):
 
     @classmethod
     def from_yaml(cls, path: Path, **instead: Any) -> ServeArgs:
-        """The `args:` of our application in a file of `serve/`, some of them replaced.
+        """The `args:` of our application in a file of `serve/`, there or shipped, some of them replaced.
 
         Raises:
             ServingError: the file is not there or serves something else, or a setting is wrong; each is named.
         """
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = yaml.safe_load(shipped(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.yaml")])
+            near = did_you_mean(path.name, [other.name for other in shipped(path.parent).glob("*.yaml")])
             raise ServingError(f"{path}: no such file{near}") from None
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ServingError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None

@@ -17,13 +17,15 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from glioray.errors import BundleError
+from glioray.errors import BundleError, SchemaError
 from glioray.recipe import Recipe
+from glioray.schema import FIELD, FIRST, require_version
 from glioray.training.average import MovingAverage
 from glioray.training.checkpoints import full_disk_told, seal
 
 MODEL, TRAINED = "model.safetensors", "trained.safetensors"  # what answers; what learns, where that is another
 OPTIMIZER, STATE = "optimizer.pt", "state.json"
+SCHEMA_VERSION = 1
 
 
 @dataclass
@@ -83,7 +85,7 @@ class TrainState:
             if self.average is not None:
                 (folder / TRAINED).write_bytes(safetensors.torch.save(contiguous_weights(self.model)))
             (folder / OPTIMIZER).write_bytes(optimizer.getbuffer())
-            (folder / STATE).write_text(json.dumps({"history": self.history, **updates}) + "\n")
+            (folder / STATE).write_text(json.dumps({FIELD: SCHEMA_VERSION, "history": self.history, **updates}) + "\n")
             seal(folder)
 
     def load(self, folder: Path) -> None:
@@ -91,6 +93,7 @@ class TrainState:
 
         Raises:
             BundleError: the checkpoint is damaged.
+            SchemaError: another version of glioray wrote it.
         """
         try:
             self.answering.load_state_dict(safetensors.torch.load_file(folder / MODEL))
@@ -99,6 +102,8 @@ class TrainState:
                 self.average.updates = int(_read_state(folder)["updates"])
             self.optimizer.load_state_dict(torch.load(folder / OPTIMIZER, weights_only=True, map_location="cpu"))
             self.history = read_history(folder)
+        except SchemaError:
+            raise
         except Exception as error:
             raise BundleError(f"{folder}: a damaged checkpoint ({error}); begin again under another --name") from error
 
@@ -116,4 +121,5 @@ def contiguous_weights(model: nn.Module) -> dict[str, torch.Tensor]:
 
 def _read_state(folder: Path) -> dict[str, Any]:
     state: dict[str, Any] = json.loads((folder / STATE).read_text())
+    require_version(state, SCHEMA_VERSION, f"{folder}: checkpoint", "begin again under another --name.", unnamed=FIRST)
     return state

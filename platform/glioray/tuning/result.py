@@ -17,6 +17,7 @@ from glioray.tuning.plan import SweepPlan
 from glioray.tuning.study import COST, ENDED, Importance, Study
 
 SWEEP, BEST = "sweep.json", "best.yaml"
+SCHEMA_VERSION = 1
 _STATES = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "stopped",
@@ -47,6 +48,7 @@ class TrialRow(_Values):
 class SweepResult(_Values):
     """All of it; `best` holds the numbers of the best trials, the first one that was chosen."""
 
+    schema_version: int = SCHEMA_VERSION
     name: str
     model: str
     task: str

@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from glioray.errors import ClusterError, GliorayError, RecipeError
 from glioray.recipe import Recipe
+from glioray.schema import FIELD, FIRST, require_version
 from glioray.tuning.ranges import Value
 from glioray.tuning.samplers import pruner_of, sampler_of
 from glioray.tuning.space import SearchSpace
@@ -26,8 +27,7 @@ from glioray.tuning.space import SearchSpace
 SPACE, SPENT = "glioray_space", "glioray_spent_s"  # of the study
 ENDED, COST = "ended", "cost"  # of a trial: why, and what it cost
 COMPLETE, TIME_IS_UP = "complete", "the time budget was spent"
-LEAST_TRIALS = 4  # below which importance is none
-NOTE_EVERY_S = 10.0  # of the time spent: every note is a commit, which waits for the disk
+LEAST_TRIALS, NOTE_EVERY_S = 4, 10.0  # for importance; between notes of the time spent, which wait for the disk
 
 
 @dataclass(frozen=True)
@@ -235,12 +235,14 @@ class Study:
         return self._study.get_trials(deepcopy=False, states=(state,))
 
     def _claim(self) -> None:
-        there = self._study.user_attrs.get(SPACE)
-        if there is None:
+        there = self._study.user_attrs
+        require_version(there, FIRST, f"the study {self.name!r}", "choose another --name.", RecipeError, unnamed=FIRST)
+        if SPACE not in there:
+            self._study.set_user_attr(FIELD, FIRST)
             self._study.set_user_attr(SPACE, self.space.fingerprint)
             with _quiet():
                 self._study.set_metric_names(list(self.space.search.metric))  # for Optuna's own dashboard
-        elif there != self.space.fingerprint:
+        elif there[SPACE] != self.space.fingerprint:
             raise RecipeError(
                 f"the study {self.name!r} searched another space, base recipe or metric; choose another --name, or put "
                 "back what was changed (trials, time_budget_s, concurrency, sampler and scheduler may change)"
