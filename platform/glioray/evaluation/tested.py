@@ -15,7 +15,7 @@ from glioray.errors import DataError
 from glioray.evaluation import classification, outlines
 from glioray.evaluation.classification import Answers
 from glioray.evaluation.matching import require_fit
-from glioray.evaluation.outlines import Outlines
+from glioray.evaluation.outlines import Labels, Outlines
 from glioray.evaluation.side import SideRows
 from glioray.evaluation.strangers import strangers
 from glioray.recipe import Recipe
@@ -55,8 +55,9 @@ def answered(
     on_progress: OnProgress | None = None,
     device: str | torch.device = "cpu",
     batch_size: int = BATCH_SIZE,
+    on_masks: Callable[[Labels], None] | None = None,
 ) -> Tested:
-    """Predicts every row of a side; arguments as of `run.evaluate`.
+    """Predicts every row of a side; arguments as of `run.evaluate`, and `on_masks` as of `outlines.outline`.
 
     Raises:
         ModelError: the data are of another kind than those that the model was trained from.
@@ -75,7 +76,7 @@ def answered(
         answers: Answers | Outlines = classification.answer(predictor, rows, batch_size, show)
     else:
         assert isinstance(task, Segmentation)
-        answers = outlines.outline(task, predictor, rows, batch_size, show)
+        answers = outlines.outline(task, predictor, rows, batch_size, show, on_masks)
     return Tested(bundle.config, rows, task, answers, strangers(predictor, rows, batch_size))
 
 
