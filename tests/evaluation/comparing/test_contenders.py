@@ -7,6 +7,7 @@ import pytest
 
 from glioray.data.prepared import PreparedDataset
 from glioray.errors import BundleError, ModelError, RecipeError, RegistryError
+from glioray.registry.store import Store
 
 
 @pytest.fixture
@@ -50,6 +51,15 @@ def test_the_same_model_twice_is_refused_under_any_name(data, run, named):
         named(one, one)
     with pytest.raises(ModelError, match="are the same model"):
         named(f"a={one}", f"b={one}/bundle")
+
+
+def test_a_run_and_what_was_published_of_it_are_the_same_model(make_classification, run, named, tmp_path):
+    data = make_classification([0, 1, 2], size_px=80).folder
+    published = Store(str(tmp_path / "registry")).publish(Path(run(data, 1)) / "bundle", "kinds", ("latest",))
+
+    assert [model.name for model in named(str(published), run(data, 2))] == ["custom_cnn, seed 1", "custom_cnn, seed 2"]
+    with pytest.raises(ModelError, match="kinds@latest and .*run-1 are the same model"):
+        named("kinds@latest", run(data, 1))
 
 
 def test_a_name_that_is_given_twice_is_refused(data, run, named):

@@ -19,6 +19,7 @@ def model(name: str, dice: float) -> Compared:
         name=name,
         runs=(name,),
         architecture="classic_unet",
+        image_size=16,
         seed=3,
         trained_on_fingerprint="aaa",
         tested_on_fingerprint="aaa",
@@ -67,8 +68,12 @@ def test_the_verdict_names_who_is_better():
     )
 
 
+def test_the_verdict_on_two_models_counts_no_pairs():
+    assert verdict(comparison(pair("a", "b", -0.2, 0.01))).startswith("b is better than a in Dice by more than")
+
+
 def test_the_verdict_on_models_that_are_not_told_apart_does_not_call_them_equal():
-    assert "none differs in Dice" in verdict(comparison(pair("a", "b", 0.1, 0.3)))
+    assert verdict(comparison(pair("a", "b", 0.1, 0.3))).startswith("The two do not differ in Dice by more than")
     assert "does not prove them equal" in verdict(comparison(pair("a", "b", 0.1, 0.3)))
 
 
@@ -76,8 +81,15 @@ def test_the_verdict_on_few_patients_says_that_nothing_can_be_told():
     found = comparison(pair("a", "b", 0.5, 0.125), units=4, smallest_p=0.125)
 
     assert verdict(found) == (
-        "4 patients are too few to tell these models apart: whatever they answer, p cannot come below 0.125 for 1 pair."
+        "4 patients are too few to tell these models apart: whatever they answer, p cannot come below 0.125 for 1 "
+        "pair. Compare more patients."
     )
+
+
+def test_the_verdict_on_many_pairs_of_few_patients_asks_for_fewer():
+    found = comparison(*(pair("a", name, 0.5, 0.05) for name in "bcdefg"), units=7, smallest_p=2 / 128)
+
+    assert verdict(found).endswith("below 0.0938 for 6 pairs. Compare more patients or fewer models.")
 
 
 @pytest.mark.parametrize(("p", "text"), [(0.0004, "< 0.001"), (0.0321, "0.032"), (1.0, "1.000")])

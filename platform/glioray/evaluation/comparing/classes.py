@@ -5,7 +5,6 @@ Shapes: M models, N images, U units, K classes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -77,17 +76,22 @@ def agreement(one: Answers, other: Answers, unit_index: Tensor) -> Agreement:
     images = torch.bincount(unit_index).numpy()
     same = torch.bincount(unit_index, (one.predicted == other.predicted).double()).numpy()
     value, low, high = with_interval(share_parts(same, images))
-    classes = list(range(one.probabilities.shape[1]))
-    kappa = float(cohen_kappa_score(one.predicted.numpy(), other.predicted.numpy(), labels=classes))
     return Agreement(
         value=value,
         low=low,
         high=high,
-        kappa=None if math.isnan(kappa) else kappa,
+        kappa=_kappa(one.predicted, other.predicted),
         only_first_right=int((one.is_right & ~other.is_right).sum()),
         only_second_right=int((other.is_right & ~one.is_right).sum()),
         both_wrong=int((~one.is_right & ~other.is_right).sum()),
     )
+
+
+def _kappa(one: Tensor, other: Tensor) -> float | None:
+    """None where both know a single class only: chance alone would then make them agree on all."""
+    if len(torch.cat([one, other]).unique()) < 2:
+        return None
+    return float(cohen_kappa_score(one.numpy(), other.numpy()))
 
 
 def contradiction(answers: Sequence[Answers]) -> Floats:

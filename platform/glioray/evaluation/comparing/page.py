@@ -57,22 +57,21 @@ def verdict(found: Comparison) -> str:
     """What the tests came to, in a sentence or two."""
     over = pages.counted(found.units, found.unit)
     if not found.can_differ:
+        least = min(1.0, found.smallest_p * len(found.pairs))
+        fewer = " or fewer models" if found.smallest_p < LEVEL else ""
         return (
             f"{over.capitalize()} are too few to tell these models apart: whatever they answer, p cannot come below "
-            f"{min(1.0, found.smallest_p * len(found.pairs)):.3g} for {pages.counted(len(found.pairs), 'pairs')}."
+            f"{least:.3g} for {pages.counted(len(found.pairs), 'pairs')}. Compare more {found.unit}{fewer}."
         )
     differing = [pair for pair in found.pairs if pair.differs]
-    pairs = pages.counted(len(found.pairs), "pairs")
+    what = f"in {name_of(found.figure)} by more than chance explains (p < {LEVEL:g}, Holm), over {over}"
     if not differing:
-        return (
-            f"Of {pairs}, none differs in {name_of(found.figure)} by more than chance explains (p < {LEVEL:g}, Holm), "
-            f"over {over}. That does not prove them equal: the intervals say how far apart they may be."
-        )
+        who = "The two do not differ" if len(found.pairs) == 1 else f"Of {len(found.pairs)} pairs, none differs"
+        return f"{who} {what}. That does not prove them equal: the intervals say how far apart they may be."
     better = "; ".join(_better(pair) for pair in differing)
-    return (
-        f"Of {pairs}, {len(differing)} differ{'s' if len(differing) == 1 else ''} in {name_of(found.figure)} by more "
-        f"than chance explains (p < {LEVEL:g}, Holm), over {over}: {better}."
-    )
+    if len(found.pairs) == 1:
+        return f"{better} {what}."
+    return f"Of {len(found.pairs)} pairs, {len(differing)} differ{'s' * (len(differing) == 1)} {what}: {better}."
 
 
 def gap_text(pair: Pair) -> str:

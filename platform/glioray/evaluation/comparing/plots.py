@@ -19,7 +19,7 @@ SHOWN_COSTS = {
     "megabytes": ("megabytes of weights", 1.0),
 }
 _ROW, _TOP, _EDGE = 44, 12, 12
-_FOREST_WIDTH = 640
+_FOREST_WIDTH = 440
 
 
 class _Models(Axis):

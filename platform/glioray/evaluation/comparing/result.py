@@ -25,7 +25,7 @@ class Cost(_Frozen):
 
     parameters: int = Field(description="numbers that training changes")
     megabytes: float = Field(description="of weights as they are stored, 1 MB is 10**6 bytes")
-    seconds: float = Field(description="of one image alone, the median of several")
+    seconds: float = Field(description="of one image alone, the least of several")
 
 
 class Compared(_Frozen):
@@ -34,6 +34,7 @@ class Compared(_Frozen):
     name: str
     runs: tuple[str, ...] = Field(description="one, or of several folds in their order")
     architecture: str
+    image_size: int = Field(description="side in px of the images that it takes")
     seed: int | tuple[int, ...] = Field(description="of the training; one for each member of an average")
     trained_on_fingerprint: str
     tested_on_fingerprint: str

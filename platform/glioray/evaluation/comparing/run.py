@@ -222,6 +222,7 @@ def _models(
             name=one.name,
             runs=tuple(Path(entry.name).name for entry in one.entries),
             architecture=one.config.architecture,
+            image_size=one.config.signature.image_size,
             seed=one.config.seed,
             trained_on_fingerprint="+".join(entry.config.data_fingerprint for entry in one.entries),
             tested_on_fingerprint="+".join(side.dataset.manifest.fingerprint for side in of.pool.sides),
