@@ -26,8 +26,14 @@ def leak_line(tested: Sequence[tuple[BundleConfig, SideRows]]) -> str | None:
     return f"leaky: it was trained on {num_learned} of the {num_scans} scans" if num_learned else published
 
 
-def require_unseen(config: BundleConfig, rows: SideRows) -> None:
+def require_unseen(name: str, config: BundleConfig, rows: SideRows, otherwise: str = "") -> None:
     """Refuses a side that has scans of the model's training, but for the sides of its own split.
+
+    Args:
+        name: of the model, for the text of the error.
+        config: of its bundle.
+        rows: of the side, in the view of the model's fold.
+        otherwise: what can be done instead of giving other scans.
 
     Raises:
         LeakError: it has; with their number and what to do.
@@ -35,9 +41,9 @@ def require_unseen(config: BundleConfig, rows: SideRows) -> None:
     num_learned, num_scans = _learned([(config, rows)])
     if num_learned:
         raise LeakError(
-            f"{rows.dataset.folder}: the model was trained on {num_learned} of the {num_scans} scans of the "
-            f"{rows.side} side ({_first(config, rows)!r} is one), so that its scores would be too good. Test it on "
-            "scans that it has not seen; or give --leaky, and every score says that it is leaky"
+            f"{rows.dataset.folder}: {name} was trained on {num_learned} of the {num_scans} scans of the "
+            f"{rows.side} side ({_first(config, rows)!r} is one), so that its scores would be too good. Give scans "
+            f"that it has not seen as --data{otherwise}"
         )
 
 

@@ -63,9 +63,14 @@ class Outlines:
 
 
 def outline(
-    task: Segmentation, predictor: Predictor, rows: SideRows, batch_size: int, on_progress: Callable[[int, int], None]
+    task: Segmentation,
+    predictor: Predictor,
+    rows: SideRows,
+    batch_size: int,
+    on_progress: Callable[[int, int], None],
+    on_masks: Callable[[Labels], None] | None = None,
 ) -> Outlines:
-    """Predicts every slice of a side."""
+    """Predicts every slice of a side; `on_masks` is given each batch of label maps (B,S,S), which are not kept."""
     book = CaseBook.of(task, rows)
     pixels: list[Tensor] = []
     for batch, probabilities in rows.predicted(predictor, batch_size, on_progress):
@@ -73,6 +78,8 @@ def outline(
         predicted = predictor.label_map(probabilities)
         pixels.append(slice_pixels(task, predicted, batch))
         book.add(predicted.numpy(), batch["mask"].numpy())
+        if on_masks is not None:
+            on_masks(predicted.numpy())
     return Outlines(torch.cat(pixels), book.done, book.spacing_mm is not None)
 
 

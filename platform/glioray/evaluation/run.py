@@ -77,7 +77,7 @@ def report(
         before: what the page shows before the task's own sections.
     """
     pool = Pool(tuple(one.rows for one in tested))
-    circumstances = _circumstances(tested, pool)
+    circumstances = circumstances_of(tested, pool)
     findings = _examine(tested, pool, circumstances, batch_size).after(before)
     findings = with_strangers(findings, [one.flagged for one in tested], pool, circumstances)
     evaluation = _evaluation(tested, pool, circumstances, findings)
@@ -122,7 +122,8 @@ def _examine(tested: Sequence[Tested], pool: Pool, circumstances: Circumstances,
     return segmentation.examine(task, pool, found, circumstances, batch_size)
 
 
-def _circumstances(tested: Sequence[Tested], pool: Pool) -> Circumstances:
+def circumstances_of(tested: Sequence[Tested], pool: Pool) -> Circumstances:
+    """What is the same for every score of a model on one side of a data set, or on that of each of its folds."""
     config, manifest = tested[0].config, pool.manifest
     split = f"{tested[0].rows.side}, {SPLITS[manifest.settings.split]} (seed {manifest.settings.seed})"
     if len(tested) > 1:

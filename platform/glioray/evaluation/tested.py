@@ -16,7 +16,7 @@ from glioray.evaluation import outlines
 from glioray.evaluation.answers import Answers, answer
 from glioray.evaluation.leak import require_unseen
 from glioray.evaluation.matching import require_fit
-from glioray.evaluation.outlines import Outlines
+from glioray.evaluation.outlines import Labels, Outlines
 from glioray.evaluation.side import SideRows
 from glioray.evaluation.strangers import strangers
 from glioray.recipe import Recipe
@@ -52,8 +52,9 @@ def answered(
     device: str | torch.device = "cpu",
     batch_size: int = BATCH_SIZE,
     leaky: bool = False,
+    on_masks: Callable[[Labels], None] | None = None,
 ) -> Tested:
-    """Predicts every row of a side; arguments as of `run.evaluate`.
+    """Predicts every row of a side; arguments as of `run.evaluate`, and `on_masks` as of `outlines.outline`.
 
     Raises:
         ModelError: the data are of another kind than those that the model was trained from.
@@ -65,7 +66,7 @@ def answered(
     dataset.verify(hashes=True)
     rows = SideRows.read(dataset, side)
     if not leaky:
-        require_unseen(bundle.config, rows)
+        require_unseen("the model", bundle.config, rows, "; or give --leaky, and every score says that it is leaky")
     predictor = Predictor.load(bundle, device)
     loss = Recipe.from_values(bundle.config.recipe, "bundle").loss
     # Of the data's contents: its regions are the ones to score.
@@ -75,7 +76,7 @@ def answered(
         answers: Answers | Outlines = answer(predictor, rows, batch_size, show)
     else:
         assert isinstance(task, Segmentation)
-        answers = outlines.outline(task, predictor, rows, batch_size, show)
+        answers = outlines.outline(task, predictor, rows, batch_size, show, on_masks)
     return Tested(bundle.config, rows, task, answers, strangers(predictor, rows, batch_size))
 
 
