@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from glioray import cli_ask, cli_data, cli_models, cli_tune
+from glioray import cli_ask, cli_data, cli_insight, cli_models, cli_tune
 from glioray.cli_data import Address, Json
 from glioray.cli_models import Registry, Set
 from glioray.ending import Ending
@@ -36,7 +36,7 @@ app = typer.Typer(
 VERBS: tuple[Callable[..., None], ...] = (
     *(cli_data.phantom, cli_data.download, cli_data.audit, cli_data.sources, cli_data.prepare),
     *(cli_models.models, cli_models.settings, cli_models.plan, cli_models.ensemble, cli_models.publish),
-    *(cli_tune.tune, cli_ask.ask, cli_ask.rollout),
+    *(cli_tune.tune, cli_insight.explain, cli_ask.ask, cli_ask.rollout),
 )
 for verb in VERBS:
     app.command()(verb)
