@@ -1,4 +1,4 @@
-"""Untrained models of the smallest size that fit the phantom, and runs of them."""
+"""Untrained models of the smallest size that fit the phantom, and what they are asked about."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from glioray.data.prepared import PreparedDataset
-from glioray.network import build_network
-from glioray.recipe import Recipe
-from glioray.registry.bundle import BundleConfig, ModelBundle, versions
+from glioray.registry.bundle import ModelBundle
 
 UNET = {"name": "attention_unet", "base_filters": 2, "depth": 2}
-VIT = {"name": "vit", "dim": 16, "depth": 2, "heads": 2, "mlp": 16}
 MakeBundle = Callable[..., ModelBundle]
 
 
@@ -22,33 +18,6 @@ MakeBundle = Callable[..., ModelBundle]
 def _coarse_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing is most of the time here."""
     monkeypatch.setattr("glioray.evaluation.figures.DPI", 30)
-
-
-@pytest.fixture(scope="session")
-def bundle_of() -> MakeBundle:
-    """`bundle_of(dataset, model)`: with weights from seed 0."""
-
-    def make(dataset: PreparedDataset, model: dict) -> ModelBundle:
-        manifest = dataset.manifest
-        values = {"task": manifest.contents.task, "data": {"path": str(dataset.folder)}, "model": model}
-        recipe = Recipe.from_values(values | {"answer": {"flips": "horizontal"}, "precision": "fp32"})
-        config = BundleConfig(
-            recipe=recipe.values(),
-            signature=dataset.signature,
-            contents=manifest.contents,
-            preprocessing=manifest.settings.preprocessing,
-            normalization=manifest.normalization,
-            data_fingerprint=manifest.fingerprint,
-            source_hash=manifest.settings.source_hash,
-            learned_from=tuple(sorted(dataset.case_hashes("train") | dataset.case_hashes("val"))),
-            leak=None,
-            epoch=1,
-            versions=versions(),
-        )
-        torch.manual_seed(0)
-        return ModelBundle(config, build_network(recipe, manifest.contents, dataset.signature).state_dict())
-
-    return make
 
 
 @pytest.fixture
