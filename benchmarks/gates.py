@@ -8,7 +8,7 @@ batches of 8, since there are few slices:
 - `ours`: `search_spaces/attention_unet.yaml` as it stands.
 - `earlier`: `benchmarks/recipes/earlier_attention_unet.yaml`, from torch's own initialization, as the course project
   that glioray continues had it.
-- `earlier, no decay`: the same without weight decay.
+- `earlier, tenth of the decay`, `earlier, no decay`: the same with 1e-3, and without weight decay.
 - `earlier, half open`: the same with our initialization, of which a gate starts half open.
 
 Checkpoints are kept from before the first step on, the early epochs all, later ones some, so that
@@ -53,6 +53,7 @@ EARLIER = ROOT / "benchmarks" / "recipes" / "earlier_attention_unet.yaml"
 WAYS = {
     "ours": (OURS, {}, False),
     "earlier": (EARLIER, {}, True),
+    "earlier, tenth of the decay": (EARLIER, {"optimizer.weight_decay": 1e-3}, True),
     "earlier, no decay": (EARLIER, {"optimizer.weight_decay": 0.0}, True),
     "earlier, half open": (EARLIER, {}, False),
 }
@@ -166,7 +167,7 @@ def studied(folder: Path, bundle: ModelBundle, data: PreparedDataset) -> dict[in
 def table(found: dict[tuple[str, int], dict[int, GateStudy]], ways: list[str]) -> str:
     """A line for each way and gate: means over seeds of the last epoch, of what is lost each seed."""
     head = (
-        f"{'way':20}{'gate':>6}{'mean':>8}{'spread':>8}{'inside':>8}{'outside':>9}{'satur.':>8}{'dead':>7}{'norm':>8}"
+        f"{'way':28}{'gate':>6}{'mean':>8}{'spread':>8}{'inside':>8}{'outside':>9}{'satur.':>8}{'dead':>7}{'norm':>8}"
     )
     lines = [head + f"{'gradient':>10}{'share':>8}   Dice lost: places, by seed; skip, by seed"]
     for way in ways:
@@ -181,10 +182,10 @@ def table(found: dict[tuple[str, int], dict[int, GateStudy]], ways: list[str]) -
             widths = (8, 8, 8, 9, 8, 7, 8)
             figures = "".join(f"{value:>{width}.3f}" for value, width in zip(cells, widths, strict=True))
             figures += f"{slopes[0]:>10.2e}{slopes[1]:>8.3f}"
-            lines.append(f"{way:20}{gates[0].size_px:>4}px{figures}   {lost}")
+            lines.append(f"{way:28}{gates[0].size_px:>4}px{figures}   {lost}")
         every = "; ".join(" ".join(f"{study.lost[what]['all']:+.3f}" for study in last) for what in last[0].lost)
         dices = " ".join(f"{study.dice:.3f}" for study in last)
-        lines.append(f"{way:20}   all gates: Dice {dices} by seed, lost {every}")
+        lines.append(f"{way:28}   all gates: Dice {dices} by seed, lost {every}")
     return "\n".join([*lines, "", "SYNTHETIC: a phantom, no patient was scanned. Research use only."])
 
 

@@ -53,18 +53,30 @@ def test_a_gate_whose_relu_is_dead_says_the_same_everywhere(model):
     assert math.isnan(found[LOW].inside)
 
 
-def test_a_channel_is_dead_only_if_it_is_in_every_batch(model):
-    """A gate of one channel alive for images above 0 alone: it is asked about both kinds, in either order."""
-    gate = model.join[1].gate
-    nn.init.zeros_(gate.query.weight)
-    nn.init.zeros_(gate.query.bias)
-    nn.init.zeros_(gate.key.weight)
-    with torch.no_grad():
-        gate.key.bias.copy_(torch.tensor([1.0, -1.0]))
+class _Says(nn.Module):
+    """Two channels, of which the first image that it is asked about makes the first alive, the next the second."""
 
-    found = gate_figures(model, [(images(), None), (-images(), None)])
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
 
-    assert found[HIGH].dead == 0.5
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        self.asked += 1
+        alive = torch.tensor([1.0, -1.0] if self.asked == 1 else [-1.0, 1.0])
+        return alive[None, :, None, None].expand(len(features), 2, 8, 8)
+
+
+def test_a_channel_that_is_alive_in_one_batch_is_not_dead(model):
+    gate = model.join[0].gate
+    gate.query, gate.key = nn.Sequential(_Says()), nn.Sequential(_Says())
+    gate.weigh = nn.Conv2d(2, 1, 1)
+
+    alone = gate_figures(model, [(images(), None)])[LOW].dead
+    gate.query[0].asked = gate.key[0].asked = 0
+    both = gate_figures(model, [(images(), None), (images(), None)])[LOW].dead
+
+    assert alone == 0.5
+    assert both == 0
 
 
 def test_saturated_cells_are_counted(model):

@@ -27,7 +27,7 @@ PLOTS: tuple[tuple[str, Value], ...] = (
     ("share of saturated cells", lambda study, name: study.gates[name].saturated),
     ("share of dead channels", lambda study, name: study.gates[name].dead),
     ("share of the gradient", lambda study, name: study.gradient.get(name, np.nan) / max(study.gradient[ALL], 1e-30)),
-    ("Dice lost with its places", lambda study, name: study.lost["places"][name]),
+    ("Dice lost without its places", lambda study, name: study.lost["places"][name]),
 )
 
 
