@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from glioray.data.prepare import prepare
 from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import PreparedDataset
 from glioray.ending import Ending
+from glioray.network import build_network
 from glioray.recipe import Recipe
+from glioray.registry.bundle import BundleConfig, ModelBundle, versions
 
 ENDING = Ending()
 
@@ -94,3 +97,30 @@ def unet_recipe(volumes: PreparedDataset) -> Recipe:
             "precision": "fp32",
         }
     )
+
+
+@pytest.fixture(scope="session")
+def bundle_of() -> Callable[[PreparedDataset, dict[str, Any]], ModelBundle]:
+    """`bundle_of(dataset, model)`: untrained, with weights from seed 0."""
+
+    def make(dataset: PreparedDataset, model: dict[str, Any]) -> ModelBundle:
+        manifest = dataset.manifest
+        values = {"task": manifest.contents.task, "data": {"path": str(dataset.folder)}, "model": model}
+        recipe = Recipe.from_values(values | {"answer": {"flips": "horizontal"}, "precision": "fp32"})
+        config = BundleConfig(
+            recipe=recipe.values(),
+            signature=dataset.signature,
+            contents=manifest.contents,
+            preprocessing=manifest.settings.preprocessing,
+            normalization=manifest.normalization,
+            data_fingerprint=manifest.fingerprint,
+            source_hash=manifest.settings.source_hash,
+            learned_from=tuple(sorted(dataset.case_hashes("train") | dataset.case_hashes("val"))),
+            leak=None,
+            epoch=1,
+            versions=versions(),
+        )
+        torch.manual_seed(0)
+        return ModelBundle(config, build_network(recipe, manifest.contents, dataset.signature).state_dict())
+
+    return make

@@ -37,7 +37,8 @@ VERBS: tuple[Callable[..., None], ...] = (
     *(cli_data.phantom, cli_data.download, cli_data.audit, cli_data.sources, cli_data.prepare),
     *(cli_models.models, cli_models.settings, cli_models.plan, cli_models.ensemble),
     *(cli_models.export, cli_models.publish),
-    *(cli_tune.tune, cli_insight.compare, cli_insight.survival, cli_ask.ask, cli_ask.rollout),
+    *(cli_insight.compare, cli_insight.explain, cli_insight.survival),
+    *(cli_tune.tune, cli_ask.ask, cli_ask.rollout),
 )
 for verb in VERBS:
     app.command()(verb)

@@ -8,7 +8,7 @@ from timm.models.swin_transformer import SwinTransformer
 from timm.models.vision_transformer import VisionTransformer
 
 from glioray.errors import ModelError
-from glioray.explain.attention import attention_map, has_rollout, rollout
+from glioray.explain.attention import attention_map, has_rollout, layer_maps, rollout
 from glioray.models._maps import maps
 
 
@@ -77,3 +77,23 @@ def test_attention_within_windows_cannot_be_rolled_out():
     assert not has_rollout(swin)
     with pytest.raises(ModelError, match="all to all"):
         attention_map(swin, images())
+
+
+def test_each_layer_is_shown_by_itself():
+    """The map of a layer is that of what its own attention says, not of the layers before it."""
+    model = a_vit().eval()
+    pixels = images()
+
+    found = layer_maps(model, pixels)
+
+    assert found.shape == (3, 2, 32, 32)
+    attention = list(maps(model, pixels, of=["attention"]).values())[1].mean(1)[:, 0, 1:].reshape(2, 4, 4)
+    cell = found[1][:, 4::8, 4::8]
+    assert torch.equal(cell.flatten(1).argmax(1), attention.flatten(1).argmax(1))
+    assert not torch.allclose(found[0], found[2])
+
+
+def test_layers_of_one_network_alone_make_its_rollout():
+    model = a_vit(depth=1).eval()
+
+    torch.testing.assert_close(layer_maps(model, images())[0], attention_map(model, images()))

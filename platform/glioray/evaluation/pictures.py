@@ -32,7 +32,7 @@ def scan_sheet(images: Sequence[Pixels], captions: Sequence[str], columns: int =
         axes.set_axis_off()
     for axes, image, caption in zip(grid, images, captions, strict=False):
         axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-        _bare(axes, below=caption)
+        bare(axes, below=caption)
     return png_bytes(figure)
 
 
@@ -58,13 +58,14 @@ def segmentation_sheet(
         for column, (name, maps) in enumerate(shown):
             axes = grid[row, column]
             axes.imshow(overlay(image, maps[row] if maps is not None else np.zeros_like(image), labels))
-            _bare(axes, title=name if row == 0 else "", side=captions[row] if column == 0 else "")
+            bare(axes, title=name if row == 0 else "", side=captions[row] if column == 0 else "")
     patches = [Patch(color=color, label=name) for name, color in colors_of(labels).items()]
     figure.legend(handles=patches, loc="outside lower center", ncols=4, frameon=False, labelcolor=TEXT, fontsize=8)
     return png_bytes(figure)
 
 
-def _bare(axes: Axes, title: str = "", side: str = "", below: str = "") -> None:
+def bare(axes: Axes, title: str = "", side: str = "", below: str = "") -> None:
+    """Axes of a picture: no ticks and no box, with words above, beside and below."""
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)

@@ -34,18 +34,15 @@ def attention_map(model: nn.Module, images: Tensor) -> Tensor:
     Raises:
         ModelError: its tokens do not attend all to all, in every layer.
     """
-    prefix = num_prefix_tokens(model)
-    attention = list(maps(model, images, of=["attention"]).values())
-    tokens = {tuple(layer.shape[::2]) for layer in attention}
-    num_tokens = attention[0].shape[2] if len(tokens) == 1 else 0
-    side = math.isqrt(max(num_tokens - prefix, 0))
-    if side < 2 or tokens != {(len(images), side**2 + prefix)}:
-        raise ModelError("attention rollout needs patches that attend all to all in every layer; ask for gradcam")
-    flow = rollout(attention)
-    cells = (flow[:, 0] if _reads_token(model) else flow[:, prefix:].mean(1))[:, prefix:]
-    cells = cells - cells.amin(1, keepdim=True)
-    step_px = images.shape[-1] / side
-    return scaled(placed(cells.reshape(-1, side, side), images.shape[-1], (step_px - 1) / 2, step_px))
+    return _heat(model, images, rollout(_layers(model, images)))
+
+
+def layer_maps(model: nn.Module, images: Tensor) -> Tensor:
+    """(L,B,S,S) as `attention_map`, but what each layer alone attends to, its heads averaged, nearest the image first.
+
+    Of the token that the head reads; where it reads the mean of the patches, of their mean. Raises as `attention_map`.
+    """
+    return torch.stack([_heat(model, images, layer.float().mean(1)) for layer in _layers(model, images)])
 
 
 def rollout(attention: Sequence[Tensor]) -> Tensor:
@@ -59,6 +56,28 @@ def rollout(attention: Sequence[Tensor]) -> Tensor:
     for layer in attention:
         flow = (layer.float().mean(1) + identity) / 2 @ flow
     return flow
+
+
+def _layers(model: nn.Module, images: Tensor) -> list[Tensor]:
+    """The attention (B,h,N,N) of each layer; raises as `attention_map`."""
+    prefix = num_prefix_tokens(model)
+    attention = list(maps(model, images, of=["attention"]).values())
+    tokens = {tuple(layer.shape[::2]) for layer in attention}
+    num_tokens = attention[0].shape[2] if len(tokens) == 1 else 0
+    side = math.isqrt(max(num_tokens - prefix, 0))
+    if side < 2 or tokens != {(len(images), side**2 + prefix)}:
+        raise ModelError("attention rollout needs patches that attend all to all in every layer; ask for gradcam")
+    return attention
+
+
+def _heat(model: nn.Module, images: Tensor, flow: Tensor) -> Tensor:
+    """(B,S,S) of what flows from each token to each (B,N,N)."""
+    prefix = num_prefix_tokens(model)
+    cells = (flow[:, 0] if _reads_token(model) else flow[:, prefix:].mean(1))[:, prefix:]
+    cells = cells - cells.amin(1, keepdim=True)
+    side = math.isqrt(cells.shape[1])
+    step_px = images.shape[-1] / side
+    return scaled(placed(cells.reshape(-1, side, side), images.shape[-1], (step_px - 1) / 2, step_px))
 
 
 def _reads_token(model: nn.Module) -> bool:

@@ -41,12 +41,14 @@ def grey(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     return scaled
 
 
-def overlay(grey: NDArray[np.uint8], mask: NDArray[np.uint8], labels: dict[str, int]) -> NDArray[np.uint8]:
+def overlay(
+    grey: NDArray[np.uint8], mask: NDArray[np.uint8], labels: dict[str, int], opacity: float = OPACITY
+) -> NDArray[np.uint8]:
     """(H,W,3): the labels of a mask (H,W), half transparent over the slice."""
     picture = np.repeat(grey[..., None], 3, axis=2)
     for name, color in colors_of(labels).items():
         inside = mask == labels[name]
-        mixed = picture[inside] * (1 - OPACITY) + np.array(_rgb(color)) * OPACITY
+        mixed = picture[inside] * (1 - opacity) + np.array(_rgb(color)) * opacity
         picture[inside] = np.rint(mixed).astype(np.uint8)
     return picture
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from glioray.data.archive_memory import unpack_in_memory
 from glioray.data.nifti_file import is_nifti
@@ -46,17 +46,37 @@ def read_volume(sent: Sent, channels: Sequence[str], limits: Limits) -> ScannedV
 
 
 def _read_zip(file: MemoryFile, channels: Sequence[str], order: Sequence[str], limits: Limits) -> ScannedVolume:
-    members = unpack_in_memory(file.content, file.path, limits.members, limits.unpacked_bytes)
+    return read_members(
+        unpack_in_memory(file.content, file.path, limits.members, limits.unpacked_bytes),
+        file.path,
+        channels,
+        order,
+        limits,
+    )
+
+
+def read_members(
+    members: Mapping[str, bytes], place: str, channels: Sequence[str], order: Sequence[str], limits: Limits
+) -> ScannedVolume:
+    """The files of a zip or of a folder, by their names in it; a NIfTI named `seg` or `mask` is passed over.
+
+    Raises as `read_volume`; `place` is what errors call the zip or folder.
+    """
     if members and all(name.endswith(".npy") for name in members):
-        return read_arrays(members, file.path, channels, order, limits)
+        return read_arrays(members, place, channels, order, limits)
     files = {name: MemoryFile(name, content) for name, content in members.items()}
     volumes = {name: member for name, member in files.items() if is_nifti(member.content)}
     if not volumes:
         return read_study(files, channels, limits)
     if len(volumes) == 1:
         return read_one(next(iter(volumes.values())), channels, order, limits)
-    named = [(_last_word(name), member) for name, member in volumes.items()]
-    return read_sequences([pair for pair in named if pair[0].lower() not in MASKS], channels, limits)
+    named = [(_last_word(name), member) for name, member in volumes.items() if not is_mask_name(name)]
+    return read_sequences(named, channels, limits)
+
+
+def is_mask_name(name: str) -> bool:
+    """Whether a file's name says that it holds the true labels and no sequence."""
+    return _last_word(name).lower() in MASKS
 
 
 def _last_word(name: str) -> str:
