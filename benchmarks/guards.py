@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +32,13 @@ TABLE = Path(__file__).with_suffix(".yaml")
 NOT_OF_THE_SOURCE = ("data", "demo", "runs", "registry", "evaluations", "build", "dist")
 NOTICED, PASSED = "failed as it must", "NOT NOTICED"
 TIMEOUT_S = 600
+# They are most of the seconds of a run, and are imported once; torchvision and Ray want the package's settings first.
+PRELOADED = (
+    *("pytest", "xdist.scheduler", "hypothesis", "torch", "torch.fx", "sympy", "numpy", "scipy.ndimage", "skimage"),
+    *("sklearn.metrics", "pandas", "nibabel", "pydicom", "h5py", "pyarrow.parquet", "pydantic", "safetensors.torch"),
+    *("fsspec", "fastapi.testclient", "httpx", "jinja2", "PIL.Image", "matplotlib.pyplot", "optuna", "tensorboardX"),
+    *("monai.networks.nets", "monai.losses", "monai.metrics"),
+)
 
 
 @dataclass(frozen=True)
@@ -74,15 +83,33 @@ def broken(guard: Guard, root: Path) -> str:
 
 def run_tests(root: Path, tests: Sequence[str]) -> tuple[int, str]:
     """Exit code and last line of pytest in a tree, whose package is the one that is tested."""
-    environment = {**os.environ, "PYTHONPATH": str(root / "platform"), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
-    try:
-        done = subprocess.run(
-            command, cwd=root, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return 1, f"1 failed: took more than {TIMEOUT_S} s"
-    return done.returncode, (done.stdout.strip().splitlines() or ["nothing"])[-1]
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(list(PRELOADED))
+    with tempfile.TemporaryDirectory() as place:
+        output = Path(place) / "output"
+        process = processes.Process(target=_run_pytest, args=(root, tuple(tests), output))
+        process.start()
+        process.join(TIMEOUT_S)
+        if process.exitcode is None:
+            process.kill()
+            return 1, f"1 failed: took more than {TIMEOUT_S} s"
+        lines = output.read_text().strip().splitlines() if output.exists() else []
+    return process.exitcode, (lines or ["nothing"])[-1]
+
+
+def _run_pytest(root: Path, tests: Sequence[str], output: Path) -> None:
+    """In a process of its own, which has the libraries and nothing of the package."""
+    with output.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.chdir(root)
+    os.environ["PYTHONPATH"] = str(root / "platform")
+    sys.path.insert(0, str(root / "platform"))
+    sys.dont_write_bytecode = True
+    assert "glioray" not in sys.modules
+    code = pytest.main(["-q", "-p", "no:cacheprovider", "-n", "0", *tests])
+    sys.stdout.flush()
+    os._exit(int(code))
 
 
 def judge(code: int, summary: str) -> str:
@@ -113,7 +140,7 @@ def copy_of(root: Path, place: Path) -> Path:
         own = NOT_OF_THE_SOURCE if Path(folder) == root else ()
         return [name for name in names if name == "__pycache__" or name in own or name.startswith(".")]
 
-    return Path(shutil.copytree(root, place / "tree", ignore=left_out))
+    return Path(shutil.copytree(root, place, ignore=left_out))
 
 
 def require_sound(guards: Iterable[Guard], root: Path) -> None:
@@ -126,6 +153,15 @@ def require_sound(guards: Iterable[Guard], root: Path) -> None:
     print(f"Unbroken: {summary.strip('= ')}")
 
 
+def try_all(guards: Iterable[Guard], root: Path) -> list[Outcome]:
+    """One after the other in one tree, each told as it ends."""
+    outcomes = []
+    for guard in guards:
+        outcomes.append(try_guard(guard, root))
+        show(outcomes[-1])
+    return outcomes
+
+
 def show(outcome: Outcome) -> None:
     first = outcome.tests[0].removeprefix("tests/") + (f" +{len(outcome.tests) - 1}" if outcome.tests[1:] else "")
     print(f"{outcome.guard:<54}{outcome.said:<20}{outcome.seconds:>6.1f} s  {first}", flush=True)
@@ -135,17 +171,17 @@ def main() -> None:
     """Prints a line for each guard; ends with 1 where one is not noticed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="words of names or files, with commas; default: all guards")
+    parser.add_argument("--jobs", type=int, default=1, help="that work at once, each in a copy of its own")
     parser.add_argument("--json", type=Path, help="file for the outcomes")
     options = parser.parse_args()
     words = options.only.split(",")
     chosen = [guard for guard in table() if any(word in f"{guard.name} {guard.file}" for word in words)]
     with tempfile.TemporaryDirectory() as place:
-        tree = copy_of(ROOT, Path(place))
-        require_sound(chosen, tree)
-        outcomes = []
-        for guard in chosen:
-            outcomes.append(try_guard(guard, tree))
-            show(outcomes[-1])
+        trees = [copy_of(ROOT, Path(place) / str(number)) for number in range(options.jobs)]
+        require_sound(chosen, trees[0])
+        with ThreadPoolExecutor(options.jobs) as pool:
+            shares = [pool.submit(try_all, chosen[number :: options.jobs], tree) for number, tree in enumerate(trees)]
+        outcomes = [outcome for share in shares for outcome in share.result()]
     if options.json:
         options.json.write_text(json.dumps([asdict(one) for one in outcomes], indent=1))
     missed = [one.guard for one in outcomes if one.said != NOTICED]
