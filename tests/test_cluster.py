@@ -1,11 +1,19 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from glioray.cluster import _job_environment, _require_token, connect, free_port, require_lasting
+from glioray.cluster import (
+    _job_environment,
+    _require_token,
+    connect,
+    free_port,
+    require_lasting,
+    set_environment,
+)
 from glioray.errors import ClusterError
 
 
@@ -53,3 +61,12 @@ def test_an_address_that_nobody_listens_on_is_refused_at_once() -> None:
     port = free_port(8400)
     with pytest.raises(ClusterError, match=f"no Ray answers at '127.0.0.1:{port}'"), connect(f"127.0.0.1:{port}"):
         pass
+
+
+def test_a_ray_of_our_own_keeps_to_the_loopback_and_asks_for_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {})
+    set_environment("head.example.org", is_own=False)
+    assert {"RAY_AUTH_MODE", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"} & os.environ.keys() == set()
+    set_environment()
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"  # else Ray listens on the network card and 0.0.0.0

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from jinja2 import UndefinedError
 
-from glioray.pages import counted, render
+from glioray.pages import _environment, counted, render
 
 
 def test_one_of_many_is_no_plural() -> None:
@@ -13,3 +13,7 @@ def test_one_of_many_is_no_plural() -> None:
 def test_a_value_that_a_template_lacks_is_an_error() -> None:
     with pytest.raises(UndefinedError):
         render("glioray.demo", "page.html.j2")
+
+
+def test_a_value_in_a_page_is_text_and_no_markup() -> None:
+    assert _environment("glioray.demo").from_string("{{ name }}").render(name="<script>") == "&lt;script&gt;"

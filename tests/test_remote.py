@@ -82,3 +82,28 @@ def test_a_kind_of_address_that_is_not_installed_names_its_package(monkeypatch: 
 def test_the_copy_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GLIORAY_CACHE", str(tmp_path))
     assert RemoteFolder("s3://bucket/runs/one").copy == tmp_path / "s3/bucket/runs/one"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://host/data/../../../../Documents",
+        "s3://../x",
+        "s3://bucket/..",
+        "memory://bucket/./runs",
+        "s3://b/a/../b",
+    ],
+)
+def test_an_address_whose_copy_would_lie_elsewhere_is_refused(address: str) -> None:
+    """What is not at the address is removed from its copy: a recipe of somebody else must not choose the folder."""
+    with pytest.raises(ClusterError, match="would lead out of its copy"):
+        RemoteFolder(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["s3://AKIA:hush-hush@bucket/runs", "ftp://ann:hush-hush@host/x", "sftp://hush-hush@h/x"]
+)
+def test_an_address_with_a_key_in_it_is_refused_and_the_key_not_shown(address: str) -> None:
+    with pytest.raises(ClusterError, match=r"://\*\*\*@.*keys do not belong in an address") as refusal:
+        RemoteFolder(address)
+    assert "hush-hush" not in str(refusal.value)

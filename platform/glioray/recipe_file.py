@@ -10,6 +10,8 @@ import yaml
 from glioray.errors import RecipeError, did_you_mean
 from glioray.shipped import shipped
 
+MOST_LEVELS = 50
+
 
 def read_recipe(path: Path) -> Any:
     """What stands under `recipe:` in a file of `search_spaces/`, unchecked.
@@ -20,6 +22,23 @@ def read_recipe(path: Path) -> Any:
     return read_file(path)["recipe"]
 
 
+def plain_yaml(text: str) -> Any:
+    """Plain values of a YAML text from anybody.
+
+    Raises:
+        yaml.YAMLError: it is no YAML, is nested as no settings are, or has an alias: a few lines of them name a value
+            of gigabytes, which any message about it would write out.
+    """
+    level = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError("it has an alias (*NAME), which is not read: write the value out")
+        level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if level > MOST_LEVELS:
+            raise yaml.YAMLError(f"it is nested more than {MOST_LEVELS} levels deep")
+    return yaml.safe_load(text)
+
+
 def read_file(path: Path) -> dict[str, Any]:
     """A file of `search_spaces/`, there or shipped: `recipe:`, and `search:` where it has one, both unchecked.
 
@@ -27,7 +46,7 @@ def read_file(path: Path) -> dict[str, Any]:
         RecipeError: the file is not there, is not YAML, or has something else at its top.
     """
     try:
-        content = yaml.safe_load(shipped(path).read_text())
+        content = plain_yaml(shipped(path).read_text())
     except FileNotFoundError:
         near = did_you_mean(path.name, [other.name for other in shipped(path.parent).glob("*.yaml")])
         raise RecipeError(f"{path}: no such recipe{near}") from None

@@ -36,6 +36,28 @@ def is_remote(place: str) -> bool:
     return _ADDRESS.fullmatch(place) is not None
 
 
+def without_password(text: str) -> str:
+    """Addresses without what stands before the host."""
+    return re.sub(r"(?<=://)[^/\s]*@", "***@", text)
+
+
+def require_sound(address: str) -> None:
+    """Refuses an address that holds a key, or whose copy would lie elsewhere on this machine.
+
+    Addresses come with recipes and bundles of others, and go into pages, cards and logs.
+
+    Raises:
+        ClusterError: it has something before an `@`, or a part `.` or `..`.
+    """
+    told = without_password(address)
+    if told != address:
+        raise ClusterError(
+            f"{told}: keys do not belong in an address, which is written down; set them in the environment"
+        )
+    if {".", ".."} & set(address.partition("://")[2].split("/")):
+        raise ClusterError(f"{told}: has a part '.' or '..', which would lead out of its copy here; write it without")
+
+
 def joined(folder: str, name: str) -> str:
     """What lies in a folder, be it an address or a path."""
     return posixpath.join(folder, name) if is_remote(folder) else str(Path(folder) / name)
@@ -46,6 +68,9 @@ class RemoteFolder:
     """A folder at an address; names of files are relative to it, with slashes."""
 
     address: str
+
+    def __post_init__(self) -> None:
+        require_sound(self.address)
 
     @cached_property
     def files(self) -> Any:

@@ -186,3 +186,14 @@ def test_the_leak_line_names_both_numbers() -> None:
 def test_the_fingerprint_changes_with_a_byte_of_the_data(sided) -> None:
     shards = (sided.shards[0].model_copy(update={"sha256": "0"}), *sided.shards[1:])
     assert sided.model_copy(update={"shards": shards}).fingerprint != sided.fingerprint
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/x.parquet", "split=train/../../x.parquet", "../x.parquet", "split=train/.x", ""]
+)
+def test_a_shard_that_is_listed_outside_of_its_part_is_refused(sided, tmp_path, path) -> None:
+    shard = {"path": path, "side": "train", "rows": 1, "sha256": "train"}
+    content = {**json.loads(sided.model_dump_json()), "shards": [shard]}
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"shards\.0\.path"):
+        Manifest.load(tmp_path)

@@ -124,3 +124,14 @@ def test_another_extension_type_is_refused(tmp_path) -> None:
     pq.write_table(pa.table({"image": column}), tmp_path / "x.parquet")
     with pytest.raises(SchemaError, match="only primitive and tensor"):
         open_shard(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize("name", ["ray.data.arrow_pickled_object", "known.to.nobody.here"])
+def test_a_type_that_this_process_does_not_know_is_refused_since_another_may(tmp_path, name) -> None:
+    """Ray unpickles its own where it is imported, which it is not where a folder is checked first."""
+    named = pa.field(
+        "image", pa.large_binary(), metadata={"ARROW:extension:name": name, "ARROW:extension:metadata": ""}
+    )
+    pq.write_table(pa.table([pa.array([b"."], pa.large_binary())], pa.schema([named])), tmp_path / "x.parquet")
+    with pytest.raises(SchemaError, match="only primitive and tensor"):
+        open_shard(tmp_path / "x.parquet")

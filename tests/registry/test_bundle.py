@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
+from glioray.data.records import Signature
 from glioray.errors import BundleError
-from glioray.registry.bundle import CARD, CONFIG, WEIGHTS, ModelBundle, Score
+from glioray.registry.bundle import CARD, CONFIG, DOMAIN, WEIGHTS, ModelBundle, Score
 
 
 def score(**changes: object) -> Score:
@@ -117,8 +120,8 @@ def test_another_schema_version_is_refused_with_both_numbers(bundle, tmp_path, v
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"null", b"\xff\xfe", b'"schema_version"'],
-    ids=["empty", "cut", "list", "null", "binary", "text"],
+    [b"", b"{", b"[]", b"null", b"\xff\xfe", b'"schema_version"', b"[" * 100_000],
+    ids=["empty", "cut", "list", "null", "binary", "text", "deep"],
 )
 def test_a_config_that_is_not_one_is_refused(bundle, tmp_path, content):
     bundle.save(tmp_path)
@@ -167,3 +170,88 @@ def test_a_size_that_the_architecture_cannot_take_is_refused_as_a_damaged_bundle
 
     with pytest.raises(BundleError, match="17 px"):
         odd.build()
+
+
+class Touch:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self):
+        return (Path.touch, (self.file,))
+
+
+@pytest.mark.parametrize("write", [pickle.dump, lambda value, file: torch.save(value, file)], ids=["pickle", "torch"])
+def test_a_pickle_that_is_named_as_weights_is_refused_and_never_unpickled(bundle, tmp_path, write):
+    bundle.save(tmp_path / "bundle")
+    for name in (WEIGHTS, DOMAIN):
+        with (tmp_path / "bundle" / name).open("wb") as file:
+            write({"weight": Touch(tmp_path / "ran")}, file)
+
+        with pytest.raises(BundleError, match=f"{name}: damaged"):
+            ModelBundle.load(tmp_path / "bundle")
+        assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({"name": "resnet"}, "no architecture is called 'resnet'"),
+        ({"name": "os.system"}, "no architecture"),
+        ({"name": "_blocks"}, "no architecture"),
+        ({"name": "../../evil"}, "no architecture"),
+        ({"name": "monai_net", "network": "torch.hub.load"}, "no network of MONAI"),
+        ({"name": "monai_net", "network": "UNet", "arguments": {"__class__": "x"}}, "no such argument"),
+        ({"name": "timm_unet", "architecture": "hf-hub:someone/evil"}, "timm has no network"),
+        ({"name": "timm_unet", "architecture": "local-dir:/tmp/evil"}, "timm has no network"),
+        ({"name": "classic_unet", "surprise": 1}, "surprise"),
+    ],
+    ids=lambda value: (
+        str(value.get("network") or value.get("architecture") or value["name"]) if isinstance(value, dict) else ""
+    ),
+)
+def test_a_config_that_names_another_class_is_refused(bundle, tmp_path, model, said):
+    bundle.save(tmp_path)
+    edit_config(tmp_path, recipe={**bundle.config.recipe, "model": model})
+
+    with pytest.raises(BundleError, match=said):
+        ModelBundle.load(tmp_path)
+
+
+def test_weights_of_another_shape_are_refused(bundle):
+    name, weight = next(iter(bundle.weights.items()))
+    taller = {**bundle.weights, name: torch.cat([weight, weight])}
+
+    with pytest.raises(BundleError, match=f"weights do not fit 'classic_unet': '{name}' is"):
+        replace(bundle, weights=taller).build()
+
+
+def test_a_network_larger_than_its_weights_is_refused_before_it_is_made(bundle, monkeypatch):
+    """256 filters and six halvings are 16 GB of weights; the file has a few kB."""
+    giant = {**bundle.config.recipe, "model": {"name": "classic_unet", "base_filters": 256, "depth": 6}}
+    changes = {"recipe": giant, "signature": Signature(2, 1, 64)}
+    other = replace(bundle, config=bundle.config.model_copy(update=changes))
+    made = []
+    empty = torch.empty
+    monkeypatch.setattr(torch, "empty", lambda *size, **how: made.append(empty(*size, **how)) or made[-1])
+
+    with pytest.raises(BundleError, match="weights do not fit"):
+        other.build()
+    assert {tensor.device.type for tensor in made} == {"meta"}
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        {"in_channels": 2, "out_channels": 1, "image_size": 1_000_000},
+        {"in_channels": 2_000_000, "out_channels": 1, "image_size": 16},
+        {"in_channels": 2, "out_channels": 9, "image_size": 16},
+    ],
+)
+def test_a_signature_that_is_not_of_the_data_is_refused(bundle, tmp_path, signature):
+    bundle.save(tmp_path)
+    edit_config(tmp_path, signature=signature)
+
+    with pytest.raises(BundleError, match="contents and preprocessing are of"):
+        ModelBundle.load(tmp_path)

@@ -267,3 +267,19 @@ def test_nothing_is_left_beside_the_versions(local, folder):
         "unet/1.claim",
         "unet/aliases/latest",
     }
+
+
+def test_an_address_with_a_key_in_it_is_refused_and_the_key_not_shown():
+    with pytest.raises(RegistryError, match=r"ftp://\*\*\*@host/models: keys do not belong") as refusal:
+        Store("ftp://ann:hush-hush@host/models")
+    assert "hush-hush" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("file", [WEIGHTS, CONFIG, CARD])
+def test_a_link_in_a_bundle_is_not_published_with_what_it_leads_to(store, folder, tmp_path, file):
+    (folder / file).rename(tmp_path / "private")
+    (folder / file).symlink_to(tmp_path / "private")
+
+    with pytest.raises(BundleError, match=f"{file}: is a link"):
+        store.publish(folder, "unet")
+    assert store.names() == ()

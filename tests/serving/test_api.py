@@ -323,3 +323,17 @@ def test_a_model_has_a_card_under_each_of_its_names(client):
         assert answer.headers["content-type"].startswith("text/markdown")
 
     assert "did you mean 'regions'" in problem(client.get("/v1/models/region/card"), 404)["detail"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "..%2f..%2fetc%2fpasswd", "kinds@../../1", "/etc/passwd", "kinds%00", "file:///x"]
+)
+def test_a_name_that_is_a_path_is_a_model_that_is_not_there(client, slice_of, file_of, name):
+    """Names are compared with those that are served, and become no path."""
+    for answer in (
+        client.post(f"/v1/classify?model={name}", content=file_of(slice_of(1))),
+        client.get(f"/v1/models/{name}/card"),
+        client.get(f"/v1/jobs/{name}"),
+    ):
+        assert answer.status_code == 404
+        assert "root:" not in answer.text

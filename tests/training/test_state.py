@@ -75,3 +75,22 @@ def test_a_damaged_checkpoint_is_refused(state: TrainState, tmp_path: Path) -> N
     (tmp_path / OPTIMIZER).write_bytes(b"PK\x03\x04 no longer a file")
     with pytest.raises(BundleError, match="a damaged checkpoint"):
         state.load(tmp_path)
+
+
+class Touch:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self):
+        return (Path.touch, (self.file,))
+
+
+def test_a_checkpoint_that_runs_code_is_refused_and_does_not(state: TrainState, tmp_path: Path) -> None:
+    state.add({"score": 0.3})
+    state.save(tmp_path)
+    torch.save({"state": Touch(tmp_path / "ran")}, tmp_path / OPTIMIZER)
+    with pytest.raises(BundleError, match="a damaged checkpoint"):
+        state.load(tmp_path)
+    assert not (tmp_path / "ran").exists()

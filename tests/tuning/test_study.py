@@ -165,6 +165,7 @@ def test_a_database_that_does_not_answer_is_one_line_without_the_password(space_
         ("sqlite:////nowhere/study.db", "unable to open database file"),
         ("postgresql+nodriver://me:secret@127.0.0.1/db", "nodriver"),
         ("studies.db", "studies.db"),
+        ("postgresql//me:secret@127.0.0.1/db", "127.0.0.1/db"),
     ):
         with pytest.raises(ClusterError) as caught:
             Study(space_of(), "study", storage)

@@ -45,7 +45,7 @@ class Settings(_Frozen):
 class Shard(_Frozen):
     """One Parquet file, by its path relative to the manifest."""
 
-    path: str
+    path: str = Field(pattern=r"^split=[A-Za-z0-9_-]+/[A-Za-z0-9_-][A-Za-z0-9._-]*$")
     side: str = Field(description="train, val or test; a fold's name where there are folds")
     rows: int
     sha256: str
@@ -248,7 +248,7 @@ def _parse(path: Path) -> Manifest:
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
         content[FIELD]
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise DataError(f"{path}: not a manifest of glioray ({error}). Prepare the folder again.") from None
     remedy = f"prepare them again: glioray prepare SOURCE RAW --out {path.parent}"
     require_version(content, SCHEMA_VERSION, f"{path}: shards", remedy)

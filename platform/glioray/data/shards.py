@@ -2,7 +2,8 @@
 
 Columns: image (C,S,S) and mask (S,S) as arrow's canonical fixed-shape tensors of uint8, everything else
 primitive. A reader takes only shards that the manifest lists, and no other extension type: one that runs
-code on reading must never pass.
+code on reading must never pass. Which types are known differs from process to process: Ray registers one for pickled
+objects when it is imported. So a column is judged by the name that the file gives its type, known here or not.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from glioray.data.manifest import Manifest
 from glioray.errors import DataError, SchemaError
 
+EXTENSION_NAME = b"ARROW:extension:name"
 TRAINING_COLUMNS = ("image", "label", "mask", "group_index", "patient_index")
 
 
@@ -115,9 +117,12 @@ def open_shard(path: Path) -> pq.ParquetFile:
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path}: a damaged shard ({error}). Prepare the folder again.") from None
     for field in file.schema_arrow:
+        unknown = (field.metadata or {}).get(EXTENSION_NAME)
         is_tensor = isinstance(field.type, pa.FixedShapeTensorType)
-        if not is_tensor and (isinstance(field.type, pa.BaseExtensionType) or pa.types.is_nested(field.type)):
-            raise SchemaError(f"{path}: column {field.name!r} is {field.type}; only primitive and tensor are read.")
+        is_extension = unknown is not None or isinstance(field.type, pa.BaseExtensionType)
+        if not is_tensor and (is_extension or pa.types.is_nested(field.type)):
+            kind = unknown.decode("utf-8", "replace") if unknown else field.type
+            raise SchemaError(f"{path}: column {field.name!r} is {kind}; only primitive and tensor are read.")
     return file
 
 

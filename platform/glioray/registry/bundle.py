@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
@@ -97,6 +97,14 @@ class BundleConfig(BaseModel):
     scores: tuple[Score, ...] = ()
     versions: dict[str, str]
 
+    @model_validator(mode="after")
+    def _signature_is_of_the_data(self) -> BundleConfig:
+        contents = self.contents
+        wanted = Signature(len(contents.channels), len(contents.outputs), self.preprocessing.image_size)
+        if self.signature != wanted:
+            raise ValueError(f"signature is {self.signature}, contents and preprocessing are of {wanted}")
+        return self
+
     @property
     def architecture(self) -> str:
         """Name of the model file, or `average of 2: custom_cnn, custom_cnn`."""
@@ -141,6 +149,7 @@ class ModelBundle:
             BundleError: the weights are not those of the architecture that the config names.
         """
         try:
+            _require_shapes(self.config, self.weights)
             model = fresh_network(self.config)
             model.load_state_dict(dict(self.weights))
         except (RuntimeError, ModelError) as error:
@@ -191,6 +200,21 @@ def fresh_network(config: BundleConfig) -> nn.Module:
     return Averaged(networks, normalizations, is_exclusive=config.contents.task == "classification")
 
 
+def _require_shapes(config: BundleConfig, weights: Mapping[str, Tensor]) -> None:
+    """Refuses weights of another network before that is made: a config can name one larger than the memory."""
+    try:
+        with torch.device("meta"):
+            network = fresh_network(config)
+    except ModelError:
+        return  # of MONAI some cannot be made without values; and what is wrong with others, making them says
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            asked, there = wanted.get(name, "not there"), found.get(name, "missing")
+            raise BundleError(f"weights do not fit {config.architecture!r}: {name!r} is {there}, wanted {asked}")
+
+
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         tensors: dict[str, Tensor] = safetensors.torch.load_file(path)
@@ -214,6 +238,6 @@ def _read_config(path: Path) -> BundleConfig:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BundleError(f"{path}: {where}: {first['msg']}; publish the bundle again") from None
-    except (ValueError, OSError, RecipeError) as error:
+    except (ValueError, OSError, RecursionError, RecipeError) as error:
         raise BundleError(f"{path}: damaged ({error}); publish the bundle again") from None
     return config

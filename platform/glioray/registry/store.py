@@ -23,8 +23,9 @@ from typing import Any
 
 import fsspec
 
-from glioray.errors import BundleError, RegistryError, did_you_mean
+from glioray.errors import BundleError, ClusterError, RegistryError, did_you_mean
 from glioray.registry.bundle import CARD, CONFIG, DOMAIN, WEIGHTS, ModelBundle
+from glioray.remote import require_sound
 from glioray.schema import FIELD, FIRST, require_version
 
 MARKER = "PUBLISHED.json"
@@ -55,7 +56,10 @@ class Store:
 
     def __init__(self, address: str) -> None:
         try:
+            require_sound(address)
             self.files, self.root = fsspec.core.url_to_fs(address)
+        except ClusterError as error:
+            raise RegistryError(f"registry {error}") from None
         except (ValueError, ImportError) as error:
             raise RegistryError(f"registry {address!r} cannot be opened: {error}") from None
         self.address = address
@@ -218,7 +222,12 @@ class Store:
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    """The bytes of a bundle's files, after a proof that it is whole."""
+    """The bytes of a bundle's files, after a proof that it is whole, and that they are its own."""
+    for file in (*FILES, *MAY_BE):
+        if (folder / file).is_symlink():
+            raise BundleError(
+                f"{folder / file}: is a link, and what it leads to would be published; copy the file here"
+            )
     ModelBundle.load(folder).build()
     for file in FILES:
         if not (folder / file).is_file():

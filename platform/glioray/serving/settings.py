@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from glioray.errors import ServingError, did_you_mean
+from glioray.recipe_file import plain_yaml
 from glioray.serving.volume_settings import VolumeArgs
 from glioray.shipped import shipped
 
@@ -101,7 +102,7 @@ class ServeArgs(BaseModel):
             ServingError: the file is not there or serves something else, or a setting is wrong; each is named.
         """
         try:
-            content = yaml.safe_load(shipped(path).read_text(encoding="utf-8"))
+            content = plain_yaml(shipped(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
             near = did_you_mean(path.name, [other.name for other in shipped(path.parent).glob("*.yaml")])
             raise ServingError(f"{path}: no such file{near}") from None

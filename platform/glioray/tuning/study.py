@@ -7,6 +7,7 @@ and tells a stopped trial as a complete one; here both are in the study, so that
 from __future__ import annotations
 
 import math
+import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -297,4 +298,4 @@ def _without_password(storage: str) -> str:
     try:
         return make_url(storage).render_as_string(hide_password=True)
     except ArgumentError:
-        return repr(storage)
+        return repr(re.sub(r"//[^@]*@", "//***@", storage))

@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -92,8 +93,9 @@ def _meaning(error: Exception, data: DataSet, folder: Path) -> str:
     if status is not None:
         return f"Kaggle answers {status} for {data.page}: try again later, or {by_hand(data, folder)}"
     if isinstance(error, ValueError):
+        reason = _shortly(error)
         return (
-            f"Kaggle sent what it did not announce ({error}). Give the same command again, or {by_hand(data, folder)}"
+            f"Kaggle sent what it did not announce ({reason}). Give the same command again, or {by_hand(data, folder)}"
         )
     return (
         f"Kaggle cannot be reached ({_shortly(error)}). Once it can, the same command goes on where this one "
@@ -109,11 +111,12 @@ def _refused(where: str, folder: Path, data: DataSet) -> str:
 
 
 def _shortly(error: BaseException) -> str:
-    """The innermost reason; the outer ones repeat the address."""
+    """The innermost reason, for the outer ones repeat the address; without its query, by which anybody could fetch."""
     while error.args and isinstance(error.args[0], Exception):
         error = error.args[0]
     reason = getattr(error, "reason", None) or error
-    return str(reason).split("): ", 1)[-1].replace("\n", " ") or type(error).__name__
+    told = str(reason).split("): ", 1)[-1].replace("\n", " ") or type(error).__name__
+    return re.sub(r"\?[^\s'\"]+", "?...", told)
 
 
 @contextlib.contextmanager

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from glioray.registry.run_folder import BUNDLE
+from glioray.remote import without_password
 from glioray.training.plan import Plan
 from glioray.training.record import History, read_metrics
 from glioray.training.worker import Progress
@@ -97,8 +97,3 @@ def first_line(error: Exception) -> str:
     """What another's error says, short enough for a line, and without a password."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return textwrap.shorten(without_password(lines[0]), MOST_LETTERS, placeholder=" ...")
-
-
-def without_password(text: str) -> str:
-    """Addresses without what stands before the host."""
-    return re.sub(r"(?<=://)[^/\s]*@", "***@", text)

@@ -19,10 +19,11 @@ import glioray
 from glioray.errors import ClusterError
 from glioray.registry.card import NOT_A_DEVICE
 from glioray.registry.run_folder import BUNDLE
+from glioray.remote import without_password
 from glioray.training.plan import Plan
 from glioray.training.record import CURVES, METRICS, RECIPE, History, read_metrics, write_at_once
 from glioray.training.watching.flat import flat
-from glioray.training.watching.listener import Listener, first_line, without_password
+from glioray.training.watching.listener import Listener, first_line
 from glioray.training.watching.origin import git_state
 from glioray.training.watching.page import FILE_NAME
 from glioray.training.watching.scalars import scalars
