@@ -54,4 +54,6 @@ def test_a_published_split_carries_its_leak_line_and_is_not_refused(make_classif
 
     require_unseen("run", learned, SideRows.read(dataset, "test"))
     with pytest.raises(LeakError, match="trained on 1"):
-        require_unseen("run", learned.model_copy(update={"data_fingerprint": "another"}), SideRows.read(dataset, "test"))
+        require_unseen(
+            "run", learned.model_copy(update={"data_fingerprint": "another"}), SideRows.read(dataset, "test")
+        )
