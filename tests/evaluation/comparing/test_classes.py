@@ -4,7 +4,7 @@ import pytest
 import torch
 from sklearn.metrics import cohen_kappa_score
 
-from glioray.evaluation.classification import Answers
+from glioray.evaluation.answers import Answers
 from glioray.evaluation.comparing.classes import agreement, contradiction, first_of_each, in_order
 
 TRUTH = torch.tensor([0, 0, 1, 1, 2])
@@ -14,7 +14,7 @@ def answers(*classes: int, sure: float = 0.8) -> Answers:
     rest = (1 - sure) / 2
     probabilities = torch.full((len(classes), 3), rest)
     probabilities[range(len(classes)), list(classes)] = sure
-    return Answers(TRUTH[: len(classes)], probabilities)
+    return Answers(TRUTH[: len(classes)], probabilities, probabilities.log())
 
 
 def test_agreement_counts_same_answers_and_who_alone_is_right():

@@ -6,6 +6,7 @@ Shapes: M models, N images, U units, K classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -14,8 +15,9 @@ from sklearn.metrics import cohen_kappa_score
 from torch import Tensor
 
 from glioray.errors import DataError
+from glioray.evaluation.answers import Answers
 from glioray.evaluation.bootstrap import Floats
-from glioray.evaluation.classification import Answers, counts_by_unit, units_by_figure
+from glioray.evaluation.classification import counts_by_unit, units_by_figure
 from glioray.evaluation.comparing.material import Case, Material, Tile
 from glioray.evaluation.comparing.paired import recall_parts, share_parts, with_interval
 from glioray.evaluation.comparing.result import Agreement
@@ -32,7 +34,12 @@ MOST_CASES = 12
 def in_order(answers: Answers, order: Sequence[int]) -> Answers:
     """The answers to the same rows in the order of another model."""
     places = torch.tensor(order)
-    return Answers(answers.truth[places], answers.probabilities[places])
+    return replace(
+        answers,
+        truth=answers.truth[places],
+        probabilities=answers.probabilities[places],
+        logits=answers.logits[places],
+    )
 
 
 def examine(
@@ -89,7 +96,7 @@ def agreement(one: Answers, other: Answers, unit_index: Tensor) -> Agreement:
 
 def _kappa(one: Tensor, other: Tensor) -> float | None:
     """None where both know a single class only: chance alone would then make them agree on all."""
-    if len(torch.cat([one, other]).unique()) < 2:
+    if len({*one.tolist(), *other.tolist()}) < 2:
         return None
     return float(cohen_kappa_score(one.numpy(), other.numpy()))
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glioray.evaluation.bootstrap import Floats
+from glioray.evaluation.bootstrap import Floats, mean_by_unit
 from glioray.evaluation.comparing.classes import first_of_each
 from glioray.evaluation.comparing.kept import KeptMasks
 from glioray.evaluation.comparing.material import Case, Material, PairIndex, Tile
@@ -23,7 +23,7 @@ from glioray.evaluation.findings import Table
 from glioray.evaluation.outlines import Labels, Outlines, slice_pixels
 from glioray.evaluation.pool import Pool
 from glioray.evaluation.scoring import Circumstances, volume_scores
-from glioray.evaluation.volumes import Volumes, mean_by_unit, measure, named
+from glioray.evaluation.volumes import Volumes, measure, named
 from glioray.serving.drawing import grey_picture, overlay, png
 from glioray.tasks.segmentation import Segmentation
 
@@ -94,7 +94,7 @@ def _dice(task: Segmentation, pool: Pool, pixels: Tensor, figure: str) -> Floats
 
 
 def _agreement(pool: Pool, dice: Floats) -> Agreement:
-    by_unit = mean_by_unit({"dice": dice}, pool.unit_of_case, len(pool.units))["dice"]
+    by_unit = mean_by_unit({"dice": dice}, pool.unit_of_case.numpy(), len(pool.units))["dice"]
     value, low, high = with_interval(mean_parts(by_unit))
     return Agreement(value=None if np.isnan(value) else value, low=low, high=high)
 

@@ -12,7 +12,7 @@ from glioray.data.folder import atomic_folder
 from glioray.data.records import Side
 from glioray.errors import DataError
 from glioray.evaluation import bootstrap, outlines
-from glioray.evaluation.classification import Answers, joined
+from glioray.evaluation.answers import Answers, joined
 from glioray.evaluation.comparing import classes, masks
 from glioray.evaluation.comparing.contenders import Contender
 from glioray.evaluation.comparing.cost import cost_of, timed_on
@@ -99,7 +99,7 @@ def _asked(
         fold = "" if len(contender.entries) == 1 else f", fold {entry.fold}"
         on_progress = partial(show, f"predict {side}, {contender.name}{fold}")
         bundle = entry.found.bundle
-        tested.append(answered(bundle, contender.data, side, on_progress, device, batch_size, kept.add))
+        tested.append(answered(bundle, contender.data, side, on_progress, device, batch_size, on_masks=kept.add))
     return tested, kept
 
 
