@@ -38,6 +38,7 @@ def test_a_classifier_is_shown_with_every_class_and_the_truth(command, cnn, pict
 
     image, kernels = facts["sections"]
     assert image["truth"] == "glioma"
+    assert "nothing proves that the model has not learned from it" in image["about"]
     assert image["is_right"] == (image["answer"] == "glioma")
     assert set(image["gradcam_peaks"]) == set(cnn.config.contents.classes)
     assert sum(image["probabilities"].values()) == pytest.approx(1, abs=1e-5)
@@ -93,6 +94,7 @@ def test_rows_of_a_side_name_their_split(command, unet, volumes, tmp_path):
 
     assert "test, split by group (seed 0)" in words
     assert "Dice" in words
+    assert "one case, seed 0" in words.replace("  ", " ")
 
 
 def test_rows_that_the_model_learned_from_say_so(command, cnn, slices, tmp_path):
@@ -109,7 +111,7 @@ def test_rows_that_the_model_learned_from_say_so(command, cnn, slices, tmp_path)
     ("arguments", "line"),
     [
         ((), "RequestError: nothing to look at: give an IMAGE, or --rows N of the data, or --epochs of a run"),
-        (("--rows", 17), "RequestError: 17 images are asked for; at most 16 fit on one page"),
+        (("--rows", 13), "RequestError: 13 images are asked for; at most 12 fit on one page"),
         (("nothing.png",), "UnreadableError: nothing.png: No such file or directory"),
         (("page.txt",), "UnreadableError: page.txt: is text, not an image; give PNG"),
         (("CASE",), "is a volume, and custom_cnn answers for one image; give a slice of it"),

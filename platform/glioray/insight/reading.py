@@ -21,6 +21,7 @@ from glioray.serving.volume_reading import is_mask_name, read_members, read_volu
 from glioray.serving.volume_settings import VolumeArgs
 
 LIMITS = VolumeArgs().limits
+UNPROVED = "a file by itself: nothing proves that the model has not learned from it"
 
 
 def read_subjects(predictor: Predictor, files: Sequence[Path], truths: Sequence[str]) -> list[Subject]:
@@ -52,9 +53,10 @@ def _read(predictor: Predictor, file: Path, truth: str | None) -> Subject:
         slices = predictor.prepare_slices(raw)
     grey = drawing.grey(raw[:, channels.index(drawing.shown(channels))])
     if config.contents.task == "classification":
-        return Subject(file.name, slices, grey, label=true_label(truth, config) if truth else None)
+        label = true_label(truth, config) if truth else None
+        return Subject(file.name, slices, grey, label=label, about=UNPROVED if label else "")
     mask = true_mask(Path(truth), config, grey.shape) if truth else _mask_among(members or {}, predictor, grey)
-    return Subject(file.name, slices, grey, mask=mask)
+    return Subject(file.name, slices, grey, mask=mask, about="" if mask is None else UNPROVED)
 
 
 def _mask_among(members: dict[str, bytes], predictor: Predictor, grey: NDArray[Any]) -> Labels | None:

@@ -21,12 +21,13 @@ from glioray.insight.reading import read_subjects
 from glioray.insight.result import Section
 from glioray.insight.rows import subjects_of
 from glioray.insight.subject import Subject
+from glioray.registry.card import seed_text
 from glioray.registry.locate import Located
 from glioray.serving.predictor import Predictor
 
 FACTS, PICTURES = "explain.json", "pictures"
 OWN_NAMES = (FILE_NAME, FACTS, PICTURES)
-MOST_SUBJECTS = 16
+MOST_SUBJECTS = 12
 OnProgress = Callable[[str, int, int], None]
 
 
@@ -94,8 +95,8 @@ def summary(facts: dict[str, Any]) -> dict[str, str]:
             lines[section["name"]] = f"{section['answer']} {section['confidence']:.1%}{truth}{about}"
         if "pixels" in section:
             found = [f"{name} {pixels} px{_dice(section, name)}" for name, pixels in section["pixels"].items()]
-            of = (section["about"] or "this case alone") if "dice" in section else ""
-            lines[section["name"]] = ", ".join(found) + (f"; {of}" if of else "")
+            of = f"; {section['about']}; one case, {seed_text(facts['seed'])}" if "dice" in section else ""
+            lines[section["name"]] = ", ".join(found) + of
     return lines
 
 
