@@ -107,3 +107,9 @@ def test_an_address_with_a_key_in_it_is_refused_and_the_key_not_shown(address: s
     with pytest.raises(ClusterError, match=r"://\*\*\*@.*keys do not belong in an address") as refusal:
         RemoteFolder(address)
     assert "hush-hush" not in str(refusal.value)
+
+
+def test_a_container_before_the_host_is_no_key() -> None:
+    assert RemoteFolder("abfs://scans@account.dfs.core.windows.net/runs").copy.name == "runs"
+    with pytest.raises(ClusterError, match="keys do not belong"):
+        RemoteFolder("abfs://scans:hush-hush@account.dfs.core.windows.net/runs")

@@ -25,6 +25,8 @@ from glioray.errors import ClusterError
 CACHE = "GLIORAY_CACHE"
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://(.+)")
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
+_BEFORE_HOST = re.compile(r"([A-Za-z0-9+.-]*)://([^/\s]*)@")
+_CONTAINERS = ("abfs", "abfss", "az")  # of Azure, which has the name of a container there
 # A store that does not answer is to be told of in seconds; the packages' own patience is minutes.
 _PATIENCE: dict[str, dict[str, Any]] = {
     "s3": {"config_kwargs": {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 3}}}
@@ -38,7 +40,7 @@ def is_remote(place: str) -> bool:
 
 def without_password(text: str) -> str:
     """Addresses without what stands before the host."""
-    return re.sub(r"(?<=://)[^/\s]*@", "***@", text)
+    return _BEFORE_HOST.sub(r"\1://***@", text)
 
 
 def require_sound(address: str) -> None:
@@ -47,10 +49,10 @@ def require_sound(address: str) -> None:
     Addresses come with recipes and bundles of others, and go into pages, cards and logs.
 
     Raises:
-        ClusterError: it has something before an `@`, or a part `.` or `..`.
+        ClusterError: it has a user or a key before an `@`, or a part `.` or `..`.
     """
     told = without_password(address)
-    if told != address:
+    if any(":" in given or scheme not in _CONTAINERS for scheme, given in _BEFORE_HOST.findall(address)):
         raise ClusterError(
             f"{told}: keys do not belong in an address, which is written down; set them in the environment"
         )
