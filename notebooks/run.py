@@ -46,9 +46,11 @@ def executed(path: Path, folder: Path) -> nbformat.NotebookNode:
     shutil.copytree(FOLDER.parent / "search_spaces", folder / "search_spaces")
     where = {"metadata": {"path": str(place)}}
     client = NotebookClient(notebook, timeout=TIMEOUT_S, startup_timeout=TIMEOUT_S, resources=where)
-    client.create_kernel_manager()
-    client.km.transport = "ipc"  # files of this user, where TCP would listen for everybody on the machine
-    client.execute()
+    with tempfile.TemporaryDirectory(prefix="glioray-") as sockets:  # their paths must be short
+        client.create_kernel_manager()
+        client.km.transport = "ipc"  # files of this user, where TCP would listen for everybody on the machine
+        client.km.ip = f"{sockets}/kernel"
+        client.execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # the times of a machine
         if cell.cell_type == "code":
