@@ -6,9 +6,8 @@ import numpy as np
 
 from glioray.data.phantom import PhantomSettings
 from glioray.data.phantom.images import true_mask
-from glioray.data.phantom.levels import survey
 from glioray.data.phantom.patient import draw_patient
-from glioray.data.phantom.survival import NOISE, core_ml, draw_course
+from glioray.data.phantom.survival import NOISE, draw_course
 from glioray.data.records import Contents
 from glioray.data.sources.phantom import LABELS, REGIONS
 from glioray.survival.features import Box, Parts, measure
@@ -31,7 +30,7 @@ def test_the_law_of_the_phantom_is_found_from_masks_and_not_from_age(silent) -> 
         box = Box.around(brain)
         assert box is not None
         features.append(measure(labels, SPACING_MM, box, PARTS))
-        course = draw_course(drawn.seed, core_ml(survey(drawn, 1).volume_ml))
+        course = draw_course(drawn.seed, features[-1]["TC_ml"])
         patients.append(Patient(drawn.patient_id, course.age_years, course.days, not course.is_alive, course.resection))
     ids = tuple(patient.patient_id for patient in patients)
     cases = Cases(Cohort(tuple(patients), ()), ids, tuple(features), (None,) * NUM_PATIENTS)
