@@ -37,7 +37,7 @@ def test_a_figure_is_a_png_with_something_on_it(name):
     assert len(image.convert("RGB").getcolors(maxcolors=2**24)) > 10
 
 
-def test_another_answer_gives_another_curve():
-    turned = [row[::-1] for row in SAID]
+def test_each_class_has_the_curve_of_its_own_probability():
+    of_one_changed = [[first, 1 - second] for first, second in SAID]
 
-    assert roc_figure(TRUTH, SAID, ["a", "b"]) != roc_figure(TRUTH, turned, ["a", "b"])
+    assert roc_figure(TRUTH, SAID, ["a", "b"]) != roc_figure(TRUTH, of_one_changed, ["a", "b"])

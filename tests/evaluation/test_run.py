@@ -469,6 +469,14 @@ def test_a_leak_in_the_shards_is_refused(make_classification, make_bundle, tmp_p
         evaluate(bundle, dataset.folder, tmp_path / "out")
 
 
+def test_a_mask_with_an_unknown_label_is_refused(make_segmentation, make_bundle, tmp_path, answer_with):
+    dataset = make_segmentation({"A": [disc(16, 4, slice(4), slice(4))], "B": [disc(16, 7, slice(4), slice(4))]})
+    answer_with(own_mask)
+
+    with pytest.raises(DataError, match=r"mask of 'B/0.tif' holds 7, which is no label"):
+        evaluate(make_bundle(dataset), dataset.folder, tmp_path / "out")
+
+
 def test_an_answer_that_is_not_a_number_is_refused(make_classification, make_bundle, tmp_path, answer_with):
     dataset = make_classification([0, 1, 2])
     answer_with(lambda images: torch.full((len(images), 3), torch.nan))
