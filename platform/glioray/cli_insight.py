@@ -88,6 +88,7 @@ def explain(
     folder = out or default_folder(found, bundle)
     with terminal.bars(as_json) as show:
         facts = run(found, asked, folder, device, show)
+    found.send()
     page = terminal.relative(folder / "explain.html")
     terminal.close(as_json, "Looked inside", facts if as_json else summary(facts) | {"page": page}, f"open {page}")
 

@@ -30,6 +30,8 @@ def look(found: Located, data: Path, side: Side, on_progress: Callable[[str, int
     if found.path is None or found.path.name != "bundle":
         raise BundleError("--epochs looks at the checkpoints in a run's folder; name the run, not a bundle")
     require_gates(Predictor.load(found.bundle))
+    if found.run is not None:
+        found.run.fetch_checkpoints()
     folder = found.path.parent
     (subject,) = subjects_of(found.bundle.config, data, side, 1)
     studies = study_epochs(folder, found.bundle, data, side, on_progress)
