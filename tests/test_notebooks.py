@@ -52,7 +52,7 @@ def test_a_notebook_runs_from_a_clean_start_and_shows_what_is_committed(name, tm
 
 @pytest.mark.cluster
 @pytest.mark.timeout(900)
-def test_the_notebook_of_the_cluster_runs_and_ends_its_ray(tmp_path):
+def test_the_notebook_of_the_cluster_runs_from_a_clean_start_and_shows_what_is_committed(tmp_path):
     """Starts Ray: the notebook is about that."""
     require_the_same_story(CLUSTER, tmp_path)
 
