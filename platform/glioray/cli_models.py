@@ -143,16 +143,21 @@ def export(
     said = about(found.config)
     facts = {
         "file": terminal.relative(out),
-        "size_mb": round(done.size_bytes / 1e6, 1),
+        "size_mb": round(done.size_bytes / 1e6, 3),
         "is": found.config.architecture,
-        "input": f"{said['input']['name']} {said['input']['shape']} {said['input']['type']}, 0 to 255, prepared",
-        "output": f"{said['output']['name']} {said['output']['shape']}: {', '.join(said['output']['names'])}",
+        "input": f"{_tensor(said['input'])}, 0 to 255, prepared",
+        "output": f"{_tensor(said['output'])}: {', '.join(said['output']['names'])}",
         **({"leak": found.config.leak} if found.config.leak else {}),
         "max_difference": done.difference,
         "max_difference_is": f"of a probability, over {done.num_random} random and {done.num_val} val images, in "
         f"batches of 1 and 3; {ALLOWED:g} is allowed" + ("" if done.num_val else ". --data DIR adds val images"),
     }
     terminal.close(as_json, "Exported", facts)
+
+
+def _tensor(said: dict[str, Any]) -> str:
+    """`pixels (batch, 1, 128, 128) float32`."""
+    return f"{said['name']} ({', '.join(map(str, said['shape']))}) {said['type']}"
 
 
 def publish(

@@ -153,5 +153,5 @@ def test_the_verb_states_the_difference_and_over_which_images(bundle, onnx_file,
     assert stopped.value.code in (0, None)
     assert 0 <= facts["max_difference"] <= 1e-4
     assert "3 random and 0 val images" in facts["max_difference_is"]
-    assert facts["output"] == "probabilities ['batch', 1, 16, 16]: edema"
+    assert facts["output"] == "probabilities (batch, 1, 16, 16) float32: edema"
     assert answers(onnx_file, images_of()).shape == (3, 1, 16, 16)

@@ -40,7 +40,8 @@ def test_the_card_of_the_model_is_shown_and_what_it_holds_stays_text(tab, servic
     assert "Research use only" in tab.text("#card blockquote")
     assert "Answers: glioma, meningioma, notumor, pituitary" in tab.texts("#card li")
     assert tab.text("#card code") == "0123456789ab"
-    assert tab.texts("#card h4") == ["Scores", "Limits"]
+    headings = ["Intended use", "Training data", "Evaluation data and scores", "Limits", "Ethical considerations"]
+    assert tab.texts("#card h4") == headings
     assert tab.texts("#card p")[-1] == "<img src=x onerror=alert(1)>"
     assert tab.run("document.querySelectorAll('#card img').length") == 0
     choose_model(tab, "regions")
