@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
 from xdist.scheduler import LoadScopeScheduling
@@ -22,6 +23,9 @@ from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle, versions
 
 ENDING = Ending()
+# The same examples on every machine and each time; `--hypothesis-profile default` draws others.
+hypothesis.settings.register_profile("gate", derandomize=True, database=None, max_examples=60, deadline=None)
+hypothesis.settings.load_profile("gate")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

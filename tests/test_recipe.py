@@ -160,6 +160,52 @@ def test_any_recipe_survives_its_values(learning_rate, dropout, epochs, seed):
     assert Recipe.from_values(recipe.values()) == recipe
 
 
+SETTINGS = {
+    "optimizer.learning_rate": st.floats(1e-9, 1),
+    "optimizer.clip_norm": st.none() | st.floats(1e-3, 1000),
+    "optimizer.name": st.sampled_from(["adam", "adamw", "sgd"]),
+    "model.dropout": st.floats(0, 0.999),
+    "data.path": st.text(min_size=1, max_size=8).filter(lambda text: text.isprintable()),
+    "data.fold": st.none() | st.integers(0, 19),
+    "budget.epochs": st.integers(1, 10_000),
+    "loss.label_smoothing": st.floats(0, 0.5),
+    "loss.class_weights": st.none() | st.lists(st.floats(0.1, 9), min_size=1, max_size=4),
+    "scaling.use_gpu": st.booleans(),
+    "seed": st.integers(0, 2**31 - 1),
+}
+some_settings = st.fixed_dictionaries({}, optional=SETTINGS)
+
+
+@given(some_settings, st.data())
+def test_settings_may_be_given_in_any_order_and_one_by_one(settings, data):
+    one_by_one = plain()
+    for path in data.draw(st.permutations(sorted(settings))):
+        one_by_one = one_by_one.with_values(path, settings[path])
+
+    together = plain().with_settings(settings)
+
+    assert one_by_one == together
+    assert one_by_one.fingerprint == together.fingerprint
+
+
+@given(some_settings)
+def test_any_recipe_survives_its_yaml_with_its_fingerprint(tmp_path_factory, settings):
+    recipe = plain().with_settings(settings)
+    path = tmp_path_factory.mktemp("recipe") / "saved.yaml"
+    path.write_text(recipe.to_yaml(), encoding="utf-8")
+
+    assert Recipe.from_yaml(path) == recipe
+    assert Recipe.from_yaml(path).fingerprint == recipe.fingerprint
+
+
+@given(some_settings, some_settings, st.floats(0.5, 64))
+def test_recipes_have_one_fingerprint_just_if_they_decide_the_same(settings, others, cores):
+    one, other = plain().with_settings(settings), plain().with_settings(others)
+
+    assert (one.fingerprint == other.fingerprint) == (one.values() == other.values())
+    assert one.with_values("scaling.cpus_per_worker", cores).fingerprint == one.fingerprint
+
+
 def test_a_recipe_survives_its_yaml(tmp_path):
     recipe = Recipe.from_values(
         {**UNET, "model": {"name": "classic_unet", "base_filters": 4}, "loss": {"dice_weight": 2}}

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from glioray.data.duplicates import (
     SYMMETRIES,
@@ -151,3 +153,34 @@ def test_thumbnails_are_unit_vectors_of_mean_zero(heads) -> None:
     assert thumbs.shape == (6, 1024)
     assert np.allclose((thumbs**2).sum(axis=1), 1, atol=1e-5)
     assert np.allclose(thumbs.mean(axis=1), 0, atol=1e-6)
+
+
+def merged(count, pairs):
+    """The sets of what is joined, by merging sets until none share a member."""
+    sets = [{number} for number in range(count)]
+    for one, other in pairs:
+        touched = [group for group in sets if one in group or other in group]
+        sets = [group for group in sets if group not in touched] + [set().union(*touched)]
+    return {frozenset(group) for group in sets}
+
+
+@given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=15), st.data())
+def test_groups_are_what_copies_join_in_whatever_order_they_are_found(pairs, data) -> None:
+    found = data.draw(st.permutations(pairs))
+    turned = [pair[::-1] if data.draw(st.booleans()) else pair for pair in found]
+
+    groups, others = (group_ids(12, np.array(one, np.int64).reshape(-1, 2)) for one in (pairs, turned))
+
+    assert groups == others
+    assert {frozenset(i for i in range(12) if groups[i] == name) for name in groups} == merged(12, pairs)
+    assert all(groups[int(name[1:])] == name for name in groups)
+
+
+@given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=15), st.permutations(range(12)))
+def test_the_order_of_the_images_does_not_change_who_is_together(pairs, order) -> None:
+    moved = [(order.index(one), order.index(other)) for one, other in pairs]
+
+    groups, others = (group_ids(12, np.array(one, np.int64).reshape(-1, 2)) for one in (pairs, moved))
+
+    together = {frozenset(order[i] for i in range(12) if others[i] == name) for name in others}
+    assert together == {frozenset(i for i in range(12) if groups[i] == name) for name in groups}

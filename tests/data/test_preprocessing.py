@@ -3,10 +3,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from pydantic import ValidationError
 
 from glioray.data.manifest import Normalization
-from glioray.data.preprocessing import VERSION, Preprocessing, normalize, prepare_mask, prepare_volume, restore_mask
+from glioray.data.preprocessing import (
+    VERSION,
+    Frame,
+    Preprocessing,
+    normalize,
+    prepare_mask,
+    prepare_volume,
+    restore_mask,
+)
 from glioray.errors import DataError
 
 WHOLE = Preprocessing(image_size=32, crop_head=False, intensity="as_is")
@@ -80,6 +91,35 @@ def test_a_mask_comes_back_in_the_raw_grid(draw_head, size) -> None:
     mask[0, size[0] // 2 - 6 : size[0] // 2 + 6, size[1] // 2 - 5 : size[1] // 2 + 5] = 4
     frame = prepare_volume(head[None, None], Preprocessing(image_size=128, crop_head=True, intensity="as_is")).frame
     assert np.array_equal(restore_mask(prepare_mask(mask, frame), frame), mask)
+
+
+@given(st.data(), st.integers(1, 40), st.integers(1, 40))
+def test_any_mask_in_a_frame_that_is_not_made_smaller_comes_back(data, height, width) -> None:
+    """The frame may reach beyond the picture, and the picture beyond the frame, where nothing comes back."""
+    side = data.draw(st.integers(1, 48))
+    top, left = (data.draw(st.integers(-side + 1, length - 1)) for length in (height, width))
+    frame = Frame(height, width, top, left, side, image_size=data.draw(st.integers(side, 64)))
+    mask = data.draw(arrays.arrays(np.uint8, (2, height, width), elements=st.sampled_from([0, 1, 4])))
+
+    expected = np.zeros_like(mask)
+    rows, columns = slice(max(top, 0), max(top + side, 0)), slice(max(left, 0), max(left + side, 0))
+    expected[:, rows, columns] = mask[:, rows, columns]
+    assert np.array_equal(restore_mask(prepare_mask(mask, frame), frame), expected)
+
+
+@given(arrays.arrays(np.uint8, st.tuples(st.integers(2, 4), st.integers(1, 2), st.integers(5, 40), st.integers(5, 40))))
+def test_slices_as_they_are_come_out_of_a_batch_as_they_do_one_by_one(image) -> None:
+    """Other scalings are of the volume, so of them a batch is one by one only where it is one volume."""
+    normalization = Normalization(mean=(99.5,) * image.shape[1], std=(47.25,) * image.shape[1])
+    together = prepare_volume(image, WHOLE)
+    alone = [prepare_volume(slice_[None], WHOLE) for slice_ in image]
+    tensors = torch.from_numpy(together.image)
+
+    assert np.array_equal(together.image, np.concatenate([one.image for one in alone]))
+    assert torch.equal(
+        normalize(tensors, normalization), torch.cat([normalize(t[None], normalization) for t in tensors])
+    )
+    assert {one.frame for one in alone} == {together.frame}
 
 
 def test_a_restored_mask_keeps_its_leading_axes(volume) -> None:

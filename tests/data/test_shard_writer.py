@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from glioray.data import shard_writer as writer_module
 from glioray.data.records import SliceRecord
@@ -165,3 +167,25 @@ def test_large_rows_are_still_one_a_group(make, monkeypatch) -> None:
     writer, plan = make(records(3)), ShardPlan("train", 0, (0, 1, 2))
     writer(plan)
     assert pq.ParquetFile(writer.folder / plan.path).num_row_groups == 3
+
+
+@given(st.booleans(), st.permutations(range(5)), st.integers(1, 5), st.integers(1, 4))
+@settings(max_examples=20)
+def test_any_rows_come_back_as_they_were_and_give_the_same_bytes(
+    tmp_path_factory, is_segmentation, order, count, rows_a_group
+) -> None:
+    rows, plan = records(5, is_segmentation), ShardPlan("train", 0, tuple(order[:count]))
+    shards = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer_module, "ROWS_A_GROUP", rows_a_group)
+        for _ in range(2):
+            folder = tmp_path_factory.mktemp("shard")
+            ShardWriter(folder, folder, rows, {f"g{i}": i for i in range(5)}, {f"p{i}": i for i in range(5)})(plan)
+            shards.append(folder / plan.path)
+
+    table = pq.read_table(shards[0], partitioning=None)
+    assert shards[0].read_bytes() == shards[1].read_bytes()
+    assert table["source"].to_pylist() == [f"file{i}" for i in plan.rows]
+    assert np.array_equal(numpy_of(table["image"]), np.stack([rows[i].image for i in plan.rows]))
+    assert table["patient_index"].to_pylist() == [i if i % 2 else -1 for i in plan.rows]
+    assert table["spacing_row_mm"].to_pylist() == [1.5 if i % 2 else None for i in plan.rows]

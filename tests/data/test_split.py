@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from glioray.data.split import Split, part_names, sides_of_fold, split_by_group, split_to_folds
@@ -107,7 +107,6 @@ def test_no_test_side_is_made_where_none_is_asked_for() -> None:
     st.floats(0.05, 0.4),
     st.floats(0.05, 0.4),
 )
-@settings(max_examples=60, deadline=None)
 def test_any_data_split_or_refused_never_half(rows, val_fraction, test_fraction) -> None:
     groups = [f"g{group}" for group, _ in rows]
     labels = [label for _, label in rows]
@@ -125,7 +124,6 @@ def test_any_data_split_or_refused_never_half(rows, val_fraction, test_fraction)
     st.integers(3, 6),
     st.integers(0, 9),
 )
-@settings(max_examples=60, deadline=None)
 def test_every_group_is_in_one_fold_and_no_fold_is_empty(rows, folds, seed) -> None:
     groups = [f"g{group}" for group, _ in rows]
     if len(set(groups)) < folds:
@@ -135,6 +133,41 @@ def test_every_group_is_in_one_fold_and_no_fold_is_empty(rows, folds, seed) -> N
     parts = fold(groups, [label for _, label in rows], folds, seed)
     assert set(parts) == set(groups)
     assert set(parts.values()) == {f"fold-{number}" for number in range(folds)}
+
+
+@given(
+    st.dictionaries(st.sampled_from(numbered(30)), st.tuples(st.integers(0, 3), st.integers(1, 9)), min_size=8),
+    st.data(),
+)
+def test_the_order_of_groups_decides_nothing(groups, data) -> None:
+    """Neither of a split nor of folds; and whoever draws it again gets the same."""
+    ordered = data.draw(st.permutations(sorted(groups)))
+    seed, alone = data.draw(st.integers(0, 99)), data.draw(st.lists(st.sampled_from(ordered), max_size=2))
+    given_as = [({g: groups[g][0] for g in order}, {g: groups[g][1] for g in order}) for order in (groups, ordered)]
+
+    splits = [split_by_group(*one, 0.2, 0.2, seed, alone) for one in given_as]
+    folds = [split_to_folds(*one, 4, seed, alone) for one in given_as]
+
+    assert splits[0] == splits[1]
+    assert folds[0] == folds[1]
+    assert {splits[0][g] for g in alone} | {folds[0][g] for g in alone} <= {"train"}
+
+
+@given(st.integers(8, 200), st.floats(0.1, 0.4), st.floats(0.1, 0.4), st.integers(0, 99))
+def test_equal_groups_come_within_one_of_the_shares_asked_for(count, val_fraction, test_fraction, seed) -> None:
+    sides = Counter(split(numbered(count), [0] * count, val_fraction, test_fraction, seed).values())
+
+    assert abs(sides["val"] - val_fraction * count) <= 1
+    assert abs(sides["test"] - test_fraction * count) <= 1
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from(["train", "val", "test"])), max_size=12))
+def test_rows_are_a_split_just_if_no_group_is_in_two_parts(rows) -> None:
+    if len(set(rows)) > len({group for group, _ in rows}):
+        with pytest.raises(LeakError):
+            Split.of_rows(rows, "group", 0)
+        return
+    assert Split.of_rows(rows, "group", 0).groups == dict(rows)
 
 
 def test_every_stratum_is_spread_over_all_folds() -> None:

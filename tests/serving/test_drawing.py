@@ -4,14 +4,15 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 from glioray.serving.drawing import COLORS, HEAT_COLOR, HEAT_OPACITY, grey_picture, heat_overlay, overlay, runs
 
 
-@pytest.mark.parametrize("mask", [[[0, 0, 1], [1, 0, 4]], [[7]], [[255, 255]], [[0, 0], [0, 0]]])
+@given(arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2), elements=st.sampled_from([0, 1, 4, 255])))
 def test_runs_unfold_to_the_mask(mask):
-    mask = np.array(mask, dtype=np.uint8)
-
     values, counts = runs(mask)
 
     np.testing.assert_array_equal(np.repeat(values, counts).reshape(mask.shape), mask)

@@ -6,6 +6,8 @@ import monai.losses
 import pytest
 import sklearn.metrics
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from glioray.tasks import _contract as tasks
@@ -48,6 +50,20 @@ def test_metrics_equal_those_of_scikit_learn():
     assert metrics["accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(truth, predicted))
     assert metrics["balanced_accuracy"] == pytest.approx(sklearn.metrics.balanced_accuracy_score(truth, predicted))
     assert metrics["f1"] == pytest.approx(sklearn.metrics.f1_score(truth, predicted, average="macro"))
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=30))
+def test_images_dealt_to_workers_in_any_way_add_up_to_the_same_figures(rows):
+    truth, predicted, _ = zip(*rows, strict=True)
+    whole, parts = counted(list(truth), list(predicted)), TASK.zero_counts()
+    for worker in range(4):
+        mine = [row for row in rows if row[2] == worker]
+        parts = tasks.add(parts, counted([row[0] for row in mine], [row[1] for row in mine])) if mine else parts
+
+    assert torch.equal(parts["confusion"], whole["confusion"])
+    assert TASK.metrics(parts) == pytest.approx(TASK.metrics(whole), nan_ok=True)
+    right = {number for number, (label, answer, _) in enumerate(rows) if label == answer}
+    assert TASK.metrics(whole)["accuracy"] == pytest.approx(len(right) / len(rows))
 
 
 def test_counts_of_two_batches_add_up_to_those_of_one():

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import monai.metrics
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from pydantic import ValidationError
 
 from glioray.data.records import Contents
@@ -115,6 +119,43 @@ def test_counts_of_two_batches_add_up_to_those_of_one():
     )
 
     assert torch.equal(whole["pixels"], parts["pixels"])
+
+
+masks = arrays.arrays(np.uint8, (5, 3, 3), elements=st.sampled_from([0, 1, 2, 4]))
+
+
+@given(masks, masks)
+def test_every_measure_equals_that_of_sets_of_pixels(predicted, truth):
+    found = task().by_patient(counted(predicted.tolist(), truth.tolist(), [0] * 5, 1))
+
+    for place, names in enumerate((*([name] for name in LABELS), *REGIONS.values())):
+        values = [LABELS[name] for name in names]
+        marked, true = ({tuple(at) for at in np.argwhere(np.isin(mask, values))} for mask in (predicted, truth))
+        both, either = marked & true, marked | true
+        sets = {"dice": (2 * len(both), len(marked) + len(true)), "iou": (len(both), len(either))}
+        sets |= {"precision": (len(both), len(marked)), "recall": (len(both), len(true))}
+        for measure, (part, whole) in sets.items():
+            expected = part / whole if whole else float("nan")
+            assert float(found[measure][0, place]) == pytest.approx(expected, nan_ok=True), (measure, names)
+
+
+@given(
+    masks,
+    masks,
+    st.lists(st.integers(0, 2), min_size=5, max_size=5),
+    st.lists(st.integers(0, 3), min_size=5, max_size=5),
+)
+def test_slices_dealt_to_workers_in_any_way_add_up_to_the_same_figures(predicted, truth, patients, workers):
+    whole = counted(predicted.tolist(), truth.tolist(), patients, 3)
+    parts = task(3).zero_counts()
+    for worker in range(4):
+        mine = [row for row in range(5) if workers[row] == worker]
+        if mine:
+            rows = (predicted[mine].tolist(), truth[mine].tolist(), [patients[row] for row in mine])
+            parts = tasks.add(parts, counted(*rows, 3))
+
+    assert torch.equal(parts["pixels"], whole["pixels"])
+    assert task(3).metrics(parts) == pytest.approx(task(3).metrics(whole), nan_ok=True)
 
 
 def test_dice_and_iou_of_a_volume_equal_those_of_monai():
