@@ -47,3 +47,9 @@ def test_a_model_of_a_phantom_is_marked_as_synthetic(bundle):
 
     assert "SYNTHETIC" in render_card(bundle.config.model_copy(update={"contents": contents}))
     assert "SYNTHETIC" not in render_card(bundle.config)
+
+
+def test_a_small_rate_is_not_rounded_to_nothing():
+    rate = SCORE.model_copy(update={"name": "fpr/WT", "value": 0.00042, "low": 0.00011, "high": 0.0009})
+
+    assert describe(rate, None).startswith("0.00042 [0.00011, 0.00090], ")
