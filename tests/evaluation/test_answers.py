@@ -21,19 +21,30 @@ def bundle(make_classification, make_bundle):
     return replace(found, config=found.config.model_copy(update={"calibration": CALIBRATION}))
 
 
-def test_an_answer_has_the_probabilities_of_the_service_and_the_logits_behind_them(bundle, make_classification):
+def test_an_answer_has_the_probabilities_of_the_service_and_the_logits_behind_them(bundle):
+    predictor = Predictor.load(bundle)
+    images = torch.randint(0, 256, (3, 1, 80, 80), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+    probabilities, logits = predictor.classified(images)
+
+    pixels = predictor.normalized(images)
+    with torch.inference_mode():
+        expected = [predictor.network(copy) for copy in (pixels, pixels.flip(-1))]
+    assert not torch.allclose(*expected)
+    torch.testing.assert_close(probabilities, predictor.predict(images))
+    torch.testing.assert_close(logits, sum(expected) / 2)
+
+
+def test_every_row_of_a_side_is_answered_in_its_order(bundle, make_classification):
     rows = SideRows.read(make_classification([2, 0, 1], name="other", size_px=80), "test")
     predictor = Predictor.load(bundle)
 
     found = answer(predictor, rows, 2, ignore)
 
-    images = torch.cat([batch["image"] for batch in rows.batches(2)])
-    pixels = predictor.normalized(images)
-    with torch.inference_mode():
-        logits = (predictor.network(pixels) + predictor.network(pixels.flip(-1))) / 2
+    images = torch.cat([batch["image"] for batch in rows.batches(3)])
     assert found.truth.tolist() == [2, 0, 1]
     torch.testing.assert_close(found.probabilities, predictor.predict(images))
-    torch.testing.assert_close(found.logits, logits)
+    assert found.how == how(bundle.config)
 
 
 def test_temperature_and_copies_are_told(bundle):

@@ -89,3 +89,9 @@ def test_a_card_of_a_leaky_split_does_not_say_that_nothing_was_learned_from_its_
     leaky = render_card(config.model_copy(update={"leak": "leaky: 3 of 9"}))
     assert "nothing was learned from" not in leaky
     assert "the scores are too high" in leaky
+
+
+def test_a_small_rate_is_not_rounded_to_nothing():
+    rate = SCORE.model_copy(update={"name": "fpr/WT", "value": 0.00042, "low": 0.00011, "high": 0.0009})
+
+    assert describe(rate, None).startswith("0.00042 [0.00011, 0.00090], ")
