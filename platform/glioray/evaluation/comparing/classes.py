@@ -89,7 +89,7 @@ def agreement(one: Answers, other: Answers, unit_index: Tensor) -> Agreement:
 
 def _kappa(one: Tensor, other: Tensor) -> float | None:
     """None where both know a single class only: chance alone would then make them agree on all."""
-    if len(torch.cat([one, other]).unique()) < 2:
+    if len({*one.tolist(), *other.tolist()}) < 2:
         return None
     return float(cohen_kappa_score(one.numpy(), other.numpy()))
 
