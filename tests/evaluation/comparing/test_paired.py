@@ -80,6 +80,10 @@ def test_the_difference_is_that_of_the_scores_where_a_patient_lacks_one():
     assert 0 < found.p <= 1
 
 
+def test_an_exchange_that_leaves_a_model_without_a_score_speaks_against_a_difference():
+    assert difference(of(0.9, np.nan), of(np.nan, 0.1)).p == 1
+
+
 def test_a_model_without_any_score_has_no_difference():
     assert np.isnan(difference(of(np.nan, np.nan), of(0.5, 0.6)).value)
 

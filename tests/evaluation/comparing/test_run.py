@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.evaluation.comparing.conftest import nothing, outlined, said
 
 from glioray.data.manifest import Leak
@@ -13,6 +16,7 @@ from glioray.errors import DataError, RecipeError
 from glioray.evaluation.comparing.run import compare, default_folder
 from glioray.evaluation.run import evaluate
 from glioray.registry.bundle import ModelBundle
+from glioray.serving.predictor import Predictor
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -104,6 +108,33 @@ def test_folds_are_compared_over_all_their_patients(make_segmentation, masks, ru
     assert found.split.startswith("3 folds, each patient tested once by the model that had not seen it")
     assert found.models[0].runs == ("run-1-fold-0", "run-1-fold-1", "run-1-fold-2")
     assert found.pairs[0].p == 2 / 2**6
+
+
+def test_folds_in_another_order_lie_on_the_same_slices(
+    make_segmentation, masks, run, named, answer_by_seed, monkeypatch, tmp_path
+):
+    """The masks of each fold are moved by another width, so that those of two folds are not taken for each other."""
+    data = make_segmentation({"A": masks[:3], "B": masks[3:]}, folds=3).folder
+    answer_by_seed({})
+
+    def by_fold(self: Predictor, images: torch.Tensor) -> torch.Tensor:
+        return outlined(self.config.seed + self.config.recipe["data"]["fold"])(images)
+
+    monkeypatch.setattr(Predictor, "predict", by_fold)
+    first, second = named(*(",".join(run(data, seed, fold) for fold in range(3)) for seed in (1, 2)))
+    turned = replace(second, entries=second.entries[::-1])
+
+    straight = compare([first, second], tmp_path / "straight", "test", nothing)
+    crossed = compare([first, turned], tmp_path / "crossed", "test", nothing)
+
+    assert crossed.pairs == straight.pairs
+    assert re.findall("Dice [0-9.]+<", page(tmp_path / "crossed")) == re.findall(
+        "Dice [0-9.]+<", page(tmp_path / "straight")
+    )
+
+
+def page(folder: Path) -> str:
+    return (folder / "compare.html").read_text()
 
 
 def test_the_tables_of_classes_hold_every_image_and_every_group(two_classifiers, tmp_path):
