@@ -59,6 +59,18 @@ def test_a_frame_shows_its_own_masks():
     assert (prediction == RED).all(-1).sum() == 4 * 12 - 4
 
 
+def test_a_label_of_a_few_pixels_keeps_its_color():
+    grey, mask = a_case()
+    mask[:] = 0
+    mask[:, 4, 4] = 1
+    seven = {f"label {value}": value for value in range(1, 8)}
+
+    with Image.open(io.BytesIO(walk_gif(grey, {"prediction": mask}, seven, ""))) as gif:
+        picture = np.asarray(gif.convert("RGB"))[walk.HEAD_PX : walk.HEAD_PX + 288]
+
+    assert (picture == RED).all(-1).sum() == 4 * 8  # the edge of one pixel, 9 times enlarged
+
+
 def test_a_walk_grows_smaller_until_it_is_small_enough(monkeypatch):
     grey, mask = a_case(num=12, size_px=48)
     large = walk_gif(grey, {"prediction": mask}, LABELS, "")

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from glioray.evaluation.pictures import BLACK, FAINT, TEXT
-from glioray.insight.outlined import enlargement, outlined
+from glioray.insight.outlined import FILL, enlargement, outlined
 from glioray.serving.drawing import colors_of
 
 MOST_FRAMES, FRAMES_A_SECOND = 60, 6
-SIZES_PX, MOST_GIF_BYTES, COLORS = (288, 208, 144, 96), 3_000_000, 128
+SIZES_PX, MOST_GIF_BYTES, GREYS, TINTS = (288, 208, 144, 96), 3_000_000, 120, 16
 HEAD_PX, FOOT_PX, GAP_PX = 24, 22, 4
 TIMEOUT_S = 120
 Pixels = NDArray[np.uint8]
@@ -37,8 +37,10 @@ def walk_gif(grey: Pixels, panels: dict[str, Pixels], labels: dict[str, int], no
     """
     content = b""
     for size_px in SIZES_PX:
-        frames = [frame.convert("P", palette=Image.Palette.ADAPTIVE, colors=COLORS)
-                  for frame in _frames(grey, panels, labels, notice, size_px)]  # fmt: skip
+        frames = [
+            frame.quantize(palette=_palette(labels), dither=Image.Dither.NONE)
+            for frame in _frames(grey, panels, labels, notice, size_px)
+        ]
         stream = io.BytesIO()
         frames[0].save(stream, "GIF", save_all=True, append_images=frames[1:], duration=1000 // FRAMES_A_SECOND, loop=0)
         content = stream.getvalue()
@@ -94,6 +96,19 @@ def _frames(
         pictures = [outlined(grey[number], empty, labels, times)]
         pictures += [outlined(grey[number], maps[number], labels, times) for maps in panels.values()]
         yield _frame(pictures, (f"slice {number + 1} of {len(grey)}", *panels), labels, notice)
+
+
+def _palette(labels: dict[str, int]) -> Image.Image:
+    """Greys, and of each label its own color and its tints: one chosen by how often colors occur loses a rare label."""
+    colors = [(grey, grey, grey) for grey in np.linspace(0, 255, GREYS).round().astype(int).tolist()]
+    colors += [ImageColor.getrgb(color) for color in (BLACK, TEXT, FAINT)]
+    for color in sorted(set(colors_of(labels).values())):
+        pure = np.array(ImageColor.getrgb(color))
+        tints = np.linspace(0, 255, TINTS)[:, None] * (1 - FILL) + pure * FILL
+        colors += [tuple(pure.tolist()), *map(tuple, tints.round().astype(int).tolist())]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for color in colors for part in color])
+    return palette
 
 
 def _frame(pictures: Sequence[Pixels], titles: Sequence[str], labels: dict[str, int], notice: str) -> Image.Image:
