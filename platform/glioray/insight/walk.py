@@ -101,7 +101,7 @@ def _frames(
 def _palette(labels: dict[str, int]) -> Image.Image:
     """Greys, and of each label its own color and its tints: one chosen by how often colors occur loses a rare label."""
     colors = [(grey, grey, grey) for grey in np.linspace(0, 255, GREYS).round().astype(int).tolist()]
-    colors += [ImageColor.getrgb(color) for color in (BLACK, TEXT, FAINT)]
+    colors += [ImageColor.getrgb(color)[:3] for color in (BLACK, TEXT, FAINT)]
     for color in sorted(set(colors_of(labels).values())):
         pure = np.array(ImageColor.getrgb(color))
         tints = np.linspace(0, 255, TINTS)[:, None] * (1 - FILL) + pure * FILL
