@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from glioray.errors import RecipeError, did_you_mean
+from glioray.plain_values import from_yaml
 
 
 def read_recipe(path: Path) -> Any:
@@ -26,15 +25,15 @@ def read_file(path: Path) -> dict[str, Any]:
         RecipeError: the file is not there, is not YAML, or has something else at its top.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = from_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.yaml")])
         raise RecipeError(f"{path}: no such recipe{near}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RecipeError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path}: not readable as YAML: {error}") from None
     if not isinstance(content, dict) or "recipe" not in content:
         raise RecipeError(f"{path}: has no `recipe:` at its top; put the settings of the run below one")
-    if unknown := sorted(set(content) - {"recipe", "search"}):
+    if unknown := sorted(map(str, set(content) - {"recipe", "search"})):
         raise RecipeError(
             f"{path}: {unknown[0]!r} is unknown at the top{did_you_mean(unknown[0], ['recipe', 'search'])}"
         )

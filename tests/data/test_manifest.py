@@ -185,3 +185,9 @@ def test_the_leak_line_names_both_numbers() -> None:
 def test_the_fingerprint_changes_with_a_byte_of_the_data(sided) -> None:
     shards = (sided.shards[0].model_copy(update={"sha256": "0"}), *sided.shards[1:])
     assert sided.model_copy(update={"shards": shards}).fingerprint != sided.fingerprint
+
+
+def test_a_manifest_that_is_nested_too_deeply_is_refused(tmp_path) -> None:
+    (tmp_path / FILE_NAME).write_text('{"schema_version": ' + "[" * 20_000 + "]" * 20_000 + "}")
+    with pytest.raises(DataError, match=r"not a manifest of glioray \(it is nested too deeply\)"):
+        Manifest.load(tmp_path)

@@ -167,3 +167,11 @@ def test_a_size_that_the_architecture_cannot_take_is_refused_as_a_damaged_bundle
 
     with pytest.raises(BundleError, match="17 px"):
         odd.build()
+
+
+def test_a_config_that_is_nested_too_deeply_is_refused(bundle, tmp_path):
+    bundle.save(tmp_path / "bundle")
+    (tmp_path / "bundle" / CONFIG).write_text('{"recipe": ' * 20_000 + "1" + "}" * 20_000)
+
+    with pytest.raises(BundleError, match=r"config.json: damaged \(it is nested too deeply\)"):
+        ModelBundle.load(tmp_path / "bundle")

@@ -24,6 +24,7 @@ from typing import Any
 import fsspec
 
 from glioray.errors import BundleError, RegistryError, did_you_mean
+from glioray.plain_values import from_json
 from glioray.registry.bundle import CARD, CONFIG, DOMAIN, WEIGHTS, ModelBundle
 
 MARKER = "PUBLISHED.json"
@@ -227,7 +228,7 @@ def _contents(folder: Path) -> dict[str, bytes]:
 def _hashes(marker: bytes, published: Published) -> dict[str, str]:
     """SHA-256 of each file of a version."""
     try:
-        hashes = json.loads(marker)["sha256"]
+        hashes = from_json(marker)["sha256"]
         names = set(hashes)
     except (ValueError, KeyError, TypeError):
         names = set()
