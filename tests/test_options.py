@@ -4,7 +4,7 @@ import pytest
 
 from glioray.errors import RecipeError
 from glioray.models import _contract as models
-from glioray.options import settings_of
+from glioray.options import settings_of, values_of
 from glioray.recipe import Recipe
 
 
@@ -39,3 +39,8 @@ def test_settings_are_those_of_the_task_of_the_architecture():
 def test_an_unknown_architecture_suggests_the_nearest():
     with pytest.raises(RecipeError, match="did you mean 'custom_cnn'"):
         settings_of("custom_cn")
+
+
+def test_a_value_that_yaml_stumbles_over_is_refused():
+    with pytest.raises(RecipeError, match="the value is not readable as YAML; quote it"):
+        values_of(["data.path=2020-99-99"], "--set")

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -198,12 +199,15 @@ def test_any_recipe_survives_its_yaml_with_its_fingerprint(tmp_path_factory, set
     assert Recipe.from_yaml(path).fingerprint == recipe.fingerprint
 
 
-@given(some_settings, some_settings, st.floats(0.5, 64))
-def test_recipes_have_one_fingerprint_just_if_they_decide_the_same(settings, others, cores):
-    one, other = plain().with_settings(settings), plain().with_settings(others)
+@pytest.mark.parametrize("path", SETTINGS)
+@given(settings=some_settings, data=st.data())
+@hypothesis.settings(max_examples=8)
+def test_any_setting_changes_the_fingerprint_just_if_it_decides_another_run(path, settings, data):
+    recipe = plain().with_settings(settings)
+    other = recipe.with_values(path, data.draw(SETTINGS[path]))
 
-    assert (one.fingerprint == other.fingerprint) == (one.values() == other.values())
-    assert one.with_values("scaling.cpus_per_worker", cores).fingerprint == one.fingerprint
+    assert (other.fingerprint == recipe.fingerprint) == (other.values() == recipe.values())
+    assert recipe.with_values("scaling.cpus_per_worker", 3.5).fingerprint == recipe.fingerprint
 
 
 def test_a_recipe_survives_its_yaml(tmp_path):
@@ -310,3 +314,19 @@ def test_a_misspelt_file_suggests_its_neighbor():
 
     with pytest.raises(RecipeError, match=r"no such recipe; did you mean 'custom_cnn.yaml'\?"):
         Recipe.from_yaml(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("recipe: {seed: 2020-99-99}", "not readable as YAML: month must be in 1..12"),
+        ("recipe: &a {model: *a}", "not readable as YAML: it has an alias"),
+        ("recipe: {}\n1: a\nx: b", "'1' is unknown at the top"),
+    ],
+)
+def test_a_file_that_yaml_stumbles_over_is_refused(tmp_path, text, expected):
+    (tmp_path / "odd.yaml").write_text(text)
+
+    with pytest.raises(RecipeError) as caught:
+        Recipe.from_yaml(tmp_path / "odd.yaml")
+    assert expected in str(caught.value)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from glioray.errors import RecipeError
 from glioray.models import _contract as models
+from glioray.plain_values import from_yaml
 from glioray.recipe import Recipe
-from glioray.recipe_file import plain_yaml, read_recipe
+from glioray.recipe_file import read_recipe
 from glioray.tasks import _contract as tasks
 
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -63,8 +63,8 @@ def values_of(settings: Sequence[str], option: str) -> dict[str, Any]:
         if not equals:
             raise RecipeError(f"{option} {setting!r}: write it as NAME=VALUE, as optimizer.learning_rate=1e-3")
         try:
-            values[name] = plain_yaml(value)
-        except yaml.YAMLError:
+            values[name] = from_yaml(value)
+        except ValueError:
             raise RecipeError(f"{option} {setting!r}: the value is not readable as YAML; quote it") from None
     return values
 

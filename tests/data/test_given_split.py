@@ -177,3 +177,8 @@ def test_a_split_of_ours_names_groups_of_copies_by_their_group(given) -> None:
     split = given({"groups": {"g00000": "train", "g00001": "val", "g00003": "test"}})
     rows = rows_of(["x.png", "y.png", "y2.png", "z.png"], patients=False)
     assert split.parts_of(rows, ["g00000", "g00001", "g00001", "g00003"]) == ["train", "val", "val", "test"]
+
+
+def test_a_split_that_is_nested_too_deeply_is_refused(given) -> None:
+    with pytest.raises(DataError, match=r"not a readable split \(it is nested too deeply\)"):
+        given('{"train": ' + "[" * 20_000 + "]" * 20_000 + "}")

@@ -213,3 +213,10 @@ def test_an_array_shorter_than_its_header_says_is_refused() -> None:
     np.save(stream, np.zeros((64, 64), np.float32))
     with pytest.raises(UnreadableError, match="length"):
         decode_slice(stream.getvalue()[:-8], "short.npy")
+
+
+@pytest.mark.parametrize("decode", [decode_image, decode_slice])
+def test_a_png_without_its_head_is_refused(decode) -> None:
+    content = encoded(Image.fromarray(GRADIENT))
+    with pytest.raises(UnreadableError, match="head"):
+        decode(content[:8] + content[33:], "head.png")

@@ -197,3 +197,9 @@ def test_a_shard_that_is_listed_outside_of_its_part_is_refused(sided, tmp_path, 
     (tmp_path / "manifest.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"shards\.0\.path"):
         Manifest.load(tmp_path)
+
+
+def test_a_manifest_that_is_nested_too_deeply_is_refused(tmp_path) -> None:
+    (tmp_path / FILE_NAME).write_text('{"schema_version": ' + "[" * 20_000 + "]" * 20_000 + "}")
+    with pytest.raises(DataError, match=r"not a manifest of glioray \(it is nested too deeply\)"):
+        Manifest.load(tmp_path)

@@ -135,3 +135,52 @@ def test_a_type_that_this_process_does_not_know_is_refused_since_another_may(tmp
     pq.write_table(pa.table([pa.array([b"."], pa.large_binary())], pa.schema([named])), tmp_path / "x.parquet")
     with pytest.raises(SchemaError, match="only primitive and tensor"):
         open_shard(tmp_path / "x.parquet")
+
+
+def spoiled(copy, change):
+    """The first shard of train with its table changed."""
+    shard = copy.folder / copy.manifest.shards[0].path
+    pq.write_table(change(pq.read_table(shard, partitioning=None)), shard, row_group_size=4)
+    return lambda: load_side(copy.folder, copy.manifest, "train")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda table: table.append_column("label", table["label"]), "two columns 'label'"),
+        (lambda table: table.drop_columns(["group_index"]), "no column 'group_index'"),
+        (lambda table: table.set_column(1, "label", pa.array(["a"] * len(table))), "column 'label' is string"),
+        (lambda table: table.set_column(0, "image", table["label"]), "column 'image' is int32"),
+        (lambda table: table.set_column(1, "label", pa.nulls(len(table), pa.int32())), "a row has no 'label'"),
+        (lambda table: table.drop_columns(["label"]), "holds rows of"),
+    ],
+)
+def test_a_shard_with_other_columns_than_ours_is_refused(copy, change, words) -> None:
+    with pytest.raises(DataError, match=words):
+        spoiled(copy, change)()
+
+
+def test_a_side_without_a_row_is_refused(copy) -> None:
+    for shard in copy.manifest.shards:
+        table = pq.read_table(copy.folder / shard.path, partitioning=None)
+        pq.write_table(table.slice(0, 0), copy.folder / shard.path)
+    with pytest.raises(DataError, match="hold no row"):
+        load_side(copy.folder, copy.manifest, "train")
+
+
+@pytest.mark.parametrize("read", [load_side, lambda *side: read_columns(*side, ["group_id"])])
+def test_a_page_that_is_damaged_is_told_when_it_is_read(copy, read) -> None:
+    """The footer is sound, so that opening the shard does not show it."""
+    shard = copy.folder / copy.manifest.shards[0].path
+    content = shard.read_bytes()
+    body = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    shard.write_bytes(b"\xff" * body + content[body:])
+    with pytest.raises(DataError, match="a damaged shard"):
+        read(copy.folder, copy.manifest, "train")
+
+
+def test_a_name_of_a_column_that_is_no_text_is_damage(copy) -> None:
+    shard = copy.folder / copy.manifest.shards[0].path
+    shard.write_bytes(shard.read_bytes().replace(b"brain_std", b"brain\xffstd"))
+    with pytest.raises(DataError, match="a damaged shard"):
+        open_shard(shard)

@@ -255,3 +255,11 @@ def test_a_signature_that_is_not_of_the_data_is_refused(bundle, tmp_path, signat
 
     with pytest.raises(BundleError, match="contents and preprocessing are of"):
         ModelBundle.load(tmp_path)
+
+
+def test_a_config_that_is_nested_too_deeply_is_refused(bundle, tmp_path):
+    bundle.save(tmp_path / "bundle")
+    (tmp_path / "bundle" / CONFIG).write_text('{"recipe": ' * 20_000 + "1" + "}" * 20_000)
+
+    with pytest.raises(BundleError, match=r"config.json: damaged \(it is nested too deeply\)"):
+        ModelBundle.load(tmp_path / "bundle")

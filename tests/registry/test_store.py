@@ -198,7 +198,9 @@ def test_a_file_that_is_gone_is_named(store, folder, file):
         store.load("unet")
 
 
-@pytest.mark.parametrize("marker", [b"{", b"[]", b"{}", b'{"sha256": {"../evil": "0"}}', b'{"sha256": {}}'])
+@pytest.mark.parametrize(
+    "marker", [b"{", b"[" * 20_000 + b"]" * 20_000, b"[]", b"{}", b'{"sha256": {"../evil": "0"}}', b'{"sha256": {}}']
+)
 def test_a_damaged_marker_is_refused(store, folder, marker):
     store.publish(folder, "unet")
     store.files.pipe_file(store._path("unet", "1", MARKER), marker)

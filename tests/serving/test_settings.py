@@ -62,3 +62,14 @@ def test_a_request_may_not_end_before_its_model_may_answer(write):
 def test_what_is_no_origin_is_refused(write, origin):
     with pytest.raises(ServingError, match=r"is not SCHEME://HOST or SCHEME://HOST:PORT"):
         ServeArgs.from_yaml(write(f"{{allowed_origins: ['https://viewer.example.org:8443', '{origin}']}}"))
+
+
+@pytest.mark.parametrize("args", ["models", "[a, b]", "{1: a}"])
+def test_args_that_are_no_settings_are_refused(write, args):
+    with pytest.raises(ServingError, match="args holds settings"):
+        ServeArgs.from_yaml(write(args))
+
+
+def test_a_date_that_is_none_is_refused_as_no_yaml(write):
+    with pytest.raises(ServingError, match="not readable as YAML: month must be in 1..12"):
+        ServeArgs.from_yaml(write("2020-99-99"))

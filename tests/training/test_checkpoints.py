@@ -135,3 +135,9 @@ def test_another_error_of_the_system_keeps_its_words(tmp_path: Path) -> None:
 
 def test_hashes_can_be_read_by_other_tools(source: Path) -> None:
     assert json.loads((source / HASHES).read_text()).keys() == {"model"}
+
+
+def test_hashes_that_are_nested_too_deeply_are_damage(tmp_path):
+    (tmp_path / HASHES).write_text('{"a":' * 20_000 + "1" + "}" * 20_000)
+
+    assert damage(tmp_path) == "not readable (it is nested too deeply)"

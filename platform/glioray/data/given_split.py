@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from glioray.data.records import SIDES
 from glioray.data.split import ALWAYS, fold_name, part_names
 from glioray.data.staging import Row
 from glioray.errors import DataError, LeakError
+from glioray.plain_values import from_json
 
 FORMS = '{"train": [IDS], "val": [IDS], "test": [IDS]}, {ID: SIDE}, or the list of folds that nnU-Net writes'
 FEWEST_FOLDS = 3
@@ -80,7 +80,7 @@ def read_given_split(path: Path) -> GivenSplit:
     """
     try:
         content = path.read_bytes()
-        parsed: Any = json.loads(content, object_pairs_hook=_each_once)
+        parsed: Any = from_json(content, object_pairs_hook=_each_once)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable split ({error}). Wanted: {FORMS}.") from None
     pairs = _of_folds(path, parsed) if isinstance(parsed, list) else _of_mapping(path, parsed)

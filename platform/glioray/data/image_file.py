@@ -22,6 +22,7 @@ MOST_PIXELS = 16_000_000  # of the square around a picture, times its channels: 
 BROKEN = (
     *(OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError, OverflowError, struct.error),
     tokenize.TokenError,  # numpy, of an array's header
+    AssertionError,  # Pillow, of a PNG whose parts are not in their order
 )
 NPY_MAGIC = b"\x93NUMPY"
 KNOWN_BEGINNINGS = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from functools import reduce
 from pathlib import Path
@@ -16,6 +15,7 @@ from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Clinical, Contents, Refused, Side
 from glioray.data.split import SplitKind, part_names, sides_of_fold
 from glioray.errors import DataError
+from glioray.plain_values import from_json
 from glioray.schema import FIELD, require_version
 
 SCHEMA_VERSION = 2
@@ -246,9 +246,9 @@ def _parse(path: Path) -> Manifest:
     if not path.is_file():
         raise DataError(f"{path}: no such file. Prepare the data first: glioray prepare SOURCE RAW --out {path.parent}")
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = from_json(path.read_text(encoding="utf-8"))
         content[FIELD]
-    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise DataError(f"{path}: not a manifest of glioray ({error}). Prepare the folder again.") from None
     remedy = f"prepare them again: glioray prepare SOURCE RAW --out {path.parent}"
     require_version(content, SCHEMA_VERSION, f"{path}: shards", remedy)

@@ -5,7 +5,6 @@ Everything that is needed to answer with it stands in the folder, and nothing in
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Contents, Signature
 from glioray.errors import BundleError, ModelError, RecipeError
 from glioray.network import build_network
+from glioray.plain_values import from_json
 from glioray.recipe import Answer, Recipe
 from glioray.registry.averaged import Averaged
 from glioray.registry.card import render_card
@@ -229,7 +229,7 @@ def _read_config(path: Path) -> BundleConfig:
     if not path.is_file():
         raise BundleError(f"{path}: no such file; {path.parent} is not a bundle of glioray")
     try:
-        content = json.loads(path.read_text())
+        content = from_json(path.read_text())
         require_version(content, SCHEMA_VERSION, f"{path}: bundle", REMEDY, BundleError)
         config = BundleConfig.model_validate(content)
         for recipe in (config.recipe, *config.recipes):

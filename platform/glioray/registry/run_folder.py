@@ -5,11 +5,11 @@ In a copy rank 0 owns the checkpoints and `metrics.csv`, the driver everything e
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from glioray.plain_values import from_json
 from glioray.registry.bundle import CONFIG
 from glioray.remote import RemoteFolder, is_remote
 
@@ -124,7 +124,7 @@ def _by_checkpoint(names: Iterable[str]) -> dict[str, list[str]]:
 def _hashes(content: bytes | None) -> dict[str, str]:
     """None where they cannot be read: the checkpoint then comes whole, and is found to be damaged."""
     try:
-        return dict(json.loads(content or b"{}"))
+        return dict(from_json(content or b"{}"))
     except ValueError:
         return {}
 

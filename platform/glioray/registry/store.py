@@ -24,6 +24,7 @@ from typing import Any
 import fsspec
 
 from glioray.errors import BundleError, ClusterError, RegistryError, did_you_mean
+from glioray.plain_values import from_json
 from glioray.registry.bundle import CARD, CONFIG, DOMAIN, WEIGHTS, ModelBundle
 from glioray.remote import require_sound
 from glioray.schema import FIELD, FIRST, require_version
@@ -239,7 +240,7 @@ def _contents(folder: Path) -> dict[str, bytes]:
 def _hashes(marker: bytes, published: Published) -> dict[str, str]:
     """SHA-256 of each file of a version."""
     try:
-        content = json.loads(marker)
+        content = from_json(marker)
         what = f"{published}: {MARKER}: entry of the registry"
         require_version(content, SCHEMA_VERSION, what, "publish it again.", BundleError, unnamed=FIRST)
         hashes = content["sha256"]

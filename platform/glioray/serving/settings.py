@@ -6,11 +6,10 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from glioray.errors import ServingError, did_you_mean
-from glioray.recipe_file import plain_yaml
+from glioray.plain_values import from_yaml
 from glioray.serving.volume_settings import VolumeArgs
 from glioray.shipped import shipped
 
@@ -102,12 +101,12 @@ class ServeArgs(BaseModel):
             ServingError: the file is not there or serves something else, or a setting is wrong; each is named.
         """
         try:
-            content = plain_yaml(shipped(path).read_text(encoding="utf-8"))
+            content = from_yaml(shipped(path).read_text(encoding="utf-8"))
         except FileNotFoundError:
             near = did_you_mean(path.name, [other.name for other in shipped(path.parent).glob("*.yaml")])
             raise ServingError(f"{path}: no such file{near}") from None
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ServingError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+        except (OSError, ValueError) as error:
+            raise ServingError(f"{path}: not readable as YAML: {error}") from None
         try:
             return cls.model_validate({**_args_of(content, path), **instead})
         except ValidationError as error:
@@ -119,7 +118,9 @@ def _args_of(content: Any, path: Path) -> dict[str, Any]:
     applications = content.get("applications") if isinstance(content, dict) else None
     for application in applications if isinstance(applications, list) else ():
         if isinstance(application, dict) and application.get("import_path") == IMPORT_PATH:
-            args: dict[str, Any] = application.get("args") or {}
+            args = application.get("args") or {}
+            if not isinstance(args, dict) or not all(isinstance(name, str) for name in args):
+                raise ServingError(f"{path}: args holds settings (registry, models, ...), not {args!r}")
             return args
     raise ServingError(f"{path}: has no application with import_path {IMPORT_PATH!r}; see serve/local.yaml")
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from glioray.errors import ClusterError
+from glioray.plain_values import from_json
 from glioray.registry.run_folder import HASHES
 from glioray.remote import sha256_of
 
@@ -46,7 +47,7 @@ def seal(checkpoint: Path) -> None:
 def damage(checkpoint: Path) -> str | None:
     """What is wrong with a checkpoint, or none where each file is as it was written."""
     try:
-        hashes: dict[str, str] = json.loads((checkpoint / HASHES).read_text())
+        hashes: dict[str, str] = from_json((checkpoint / HASHES).read_bytes())
         for name, written in hashes.items():
             if sha256_of(checkpoint / name) != written:
                 return f"{name} is not what was written"

@@ -14,23 +14,41 @@ MOST_FRAMES = 2**16
 ITEMS, READS, SEQUENCE_BYTES = 4096, 20_000, 2**18  # of a file, and more for each of its frames:
 ITEMS_A_FRAME, READS_A_FRAME, SEQUENCE_BYTES_A_FRAME = 64, 1000, 2**14
 VALUE_BYTES = 2**16
+PIECE_BYTES = 2**24
 ITEM_BEGINS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # in either order of bytes
 
 
-class CountedFile:
-    """An opened file that pydicom reads, at most so many times: one to three times for an element of a header."""
+class WholeFile:
+    """An opened file that pydicom reads; what an element says that it has takes no memory unless it is there."""
+
+    def __init__(self, opened: BinaryIO) -> None:
+        self._opened = opened
+        self.seek, self.tell = opened.seek, opened.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """As many bytes, or as there are; piece by piece, since Python takes room for all that it is asked for."""
+        if size <= PIECE_BYTES:
+            return self._opened.read(size)
+        pieces = []
+        while size > 0 and (piece := self._opened.read(min(size, PIECE_BYTES))):
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+
+class CountedFile(WholeFile):
+    """One that is read at most so many times: one to three times for an element of a header."""
 
     def __init__(self, opened: BinaryIO, num_frames: int) -> None:
-        self._opened = opened
+        super().__init__(opened)
         self._most = self._left = READS + READS_A_FRAME * num_frames
-        self.seek, self.tell = opened.seek, opened.tell
 
     def read(self, size: int = -1) -> bytes:
         """Raises ValueError where it was read too often."""
         self._left -= 1
         if self._left < 0:
             raise ValueError(f"its header has more than {self._most // 3:,} elements")
-        return self._opened.read(size)
+        return super().read(size)
 
 
 def refuse_frames(num_frames: int, most_frames: int) -> None:

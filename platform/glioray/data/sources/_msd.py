@@ -7,7 +7,6 @@ labelsTr/BRATS_001.nii.gz
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from glioray.data.sequence_names import SPELLINGS as SPELLINGS_OF_IMAGES
 from glioray.data.sources._brats import CHANNELS, LABELS, count_labels
 from glioray.data.sources._contract import RawScans
 from glioray.errors import UnreadableError
+from glioray.plain_values import from_json
 
 RECORD_NAME = "dataset.json"
 MOST_RECORD_BYTES = 2**22
@@ -93,9 +93,9 @@ def read_record(scans: RawScans[Any], path: Path) -> MsdRecord:
     try:
         if not inside(scans.root, path) or path.stat().st_size > MOST_RECORD_BYTES:
             raise ValueError("a link that leads out of the folder, or of more than 4 MB")
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = from_json(path.read_text(encoding="utf-8"))
         channels, labels = _in_order(record["modality"]), _in_order(record["labels"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise UnreadableError(f"{name}: not the record of Task01_BrainTumour ({reason}).") from None
     if sorted(channels) != sorted(CHANNELS) or labels[:1] != ["background"] or sorted(labels[1:]) != sorted(LABELS):
