@@ -4,11 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-<<<<<<< HEAD
-.PHONY: install demo test lint docs clean
-=======
-.PHONY: install demo test lint wheel release clean
->>>>>>> release
+.PHONY: install demo test lint docs wheel release clean
 
 install: $(STAMP)
 
@@ -30,10 +26,9 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-<<<<<<< HEAD
 docs: install
 	$(BIN)/python docs/site/build.py build/docs
-=======
+
 wheel: install
 	$(BIN)/python -m build --no-isolation --outdir dist
 
@@ -44,7 +39,6 @@ release: install
 	test "$$tag" = "$$version" || { echo "glioray is $$version, the tag of this commit is $$tag: git tag $$version"; exit 1; }; \
 	test -z "$$(git status --porcelain)" || { echo "the tree has changes that are not committed: commit them first"; exit 1; }
 	$(MAKE) wheel
->>>>>>> release
 
 clean:
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
