@@ -25,7 +25,7 @@ from glioray.errors import ClusterError
 CACHE = "GLIORAY_CACHE"
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+)://(.+)")
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
-_BEFORE_HOST = re.compile(r"([A-Za-z0-9+.-]*)://([^/\s]*)@")
+_BEFORE_HOST = re.compile(r"([A-Za-z0-9+.-]*)(:?//)([^/\s]*)@")  # the colon is easily forgotten
 _CONTAINERS = ("abfs", "abfss", "az")  # of Azure, which has the name of a container there
 # A store that does not answer is to be told of in seconds; the packages' own patience is minutes.
 _PATIENCE: dict[str, dict[str, Any]] = {
@@ -40,7 +40,7 @@ def is_remote(place: str) -> bool:
 
 def without_password(text: str) -> str:
     """Addresses without what stands before the host."""
-    return _BEFORE_HOST.sub(r"\1://***@", text)
+    return _BEFORE_HOST.sub(r"\1\2***@", text)
 
 
 def require_sound(address: str) -> None:
@@ -52,7 +52,7 @@ def require_sound(address: str) -> None:
         ClusterError: it has a user or a key before an `@`, or a part `.` or `..`.
     """
     told = without_password(address)
-    if any(":" in given or scheme not in _CONTAINERS for scheme, given in _BEFORE_HOST.findall(address)):
+    if any(":" in given or scheme not in _CONTAINERS for scheme, _, given in _BEFORE_HOST.findall(address)):
         raise ClusterError(
             f"{told}: keys do not belong in an address, which is written down; set them in the environment"
         )

@@ -17,10 +17,7 @@ NOT_A_DEVICE = "Research use only. Not a medical device: no decision about a pat
 
 def render_card(config: BundleConfig) -> str:
     """The card as Markdown."""
-    contents, signature = config.contents, config.signature
-    data = (
-        f"fingerprint `{config.data_fingerprint}`, {signature.image_size} px, channels {', '.join(contents.channels)}"
-    )
+    contents, size = config.contents, f"{config.signature.image_size} px"
     lines = [
         f"# {config.architecture} for {contents.task}",
         "",
@@ -40,7 +37,7 @@ def render_card(config: BundleConfig) -> str:
         "",
         "## Training data",
         "",
-        f"- **Data:** {data}",
+        f"- **Data:** fingerprint `{config.data_fingerprint}`, {size}, channels {', '.join(contents.channels)}",
         f"- **Source of the data:** {contents.citation}",
         f"- **Learned from:** {_learned_from(config)}",
         "",

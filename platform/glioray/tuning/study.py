@@ -7,7 +7,6 @@ and tells a stopped trial as a complete one; here both are in the study, so that
 from __future__ import annotations
 
 import math
-import re
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from glioray.errors import ClusterError, GliorayError, RecipeError
 from glioray.recipe import Recipe
+from glioray.remote import without_password
 from glioray.schema import FIELD, FIRST, require_version
 from glioray.tuning.ranges import Value
 from glioray.tuning.samplers import pruner_of, sampler_of
@@ -282,20 +282,10 @@ def _told(storage: str) -> Iterator[None]:
             if isinstance(error, ImportError)
             else "start it, or leave --storage out for a file of its own"
         )
-        raise ClusterError(f"--storage {_without_password(storage)}: {_cause(error)}; {hint}") from error
+        raise ClusterError(f"--storage {without_password(storage)}: {_cause(error)}; {hint}") from error
 
 
 def _cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return " ".join(str(error).split())[:200]
-
-
-def _without_password(storage: str) -> str:
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return make_url(storage).render_as_string(hide_password=True)
-    except ArgumentError:
-        return repr(re.sub(r"//[^@]*@", "//***@", storage))
