@@ -28,7 +28,7 @@ def from_json(content: bytes | str, object_pairs_hook: Pairs | None = None) -> A
         value = json.loads(content, object_pairs_hook=object_pairs_hook)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    if "\\u" in content if isinstance(content, str) else b"\\u" in content:
+    if ("\\u" in content) if isinstance(content, str) else (b"\\u" in content):
         _refuse_half_characters(value)
     return value
 
