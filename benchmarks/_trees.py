@@ -46,7 +46,7 @@ def reshape_json(rng: random.Random, content: bytes) -> bytes:
 def reshape_yaml(rng: random.Random, content: bytes) -> bytes:
     """YAML with one to three places changed, or as it is where it is none."""
     try:
-        tree, pieces = _changed(rng, yaml.load(content, yaml.CSafeLoader), ODD_YAML)
+        tree, pieces = _changed(rng, yaml.safe_load(content), ODD_YAML)
         text = yaml.dump(tree, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
     except (ValueError, RecursionError, TypeError, yaml.YAMLError):
         return content
