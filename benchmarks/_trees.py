@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from glioray.plain_values import from_yaml
+
 DEEP = 20_000  # far beyond what a parser's recursion takes
 ODD_VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 3, 2**31, 2**63, -(2**63) - 1, 2**70, 10**400, 0.5, -0.0, 1e-320, 1e308),
@@ -46,7 +48,7 @@ def reshape_json(rng: random.Random, content: bytes) -> bytes:
 def reshape_yaml(rng: random.Random, content: bytes) -> bytes:
     """YAML with one to three places changed, or as it is where it is none."""
     try:
-        tree, pieces = _changed(rng, yaml.safe_load(content), ODD_YAML)
+        tree, pieces = _changed(rng, from_yaml(content), ODD_YAML)
         text = yaml.dump(tree, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
     except (ValueError, RecursionError, TypeError, yaml.YAMLError):
         return content

@@ -9,8 +9,8 @@ before is spoiled further. Each is read in a process with limits on time and mem
 the reader's docstring promises, the end of the process, over --limit-s seconds of the CPU, or over --limit-mb MB for a
 file of some kilobytes. Of findings at one place the smallest file is kept, with all that it takes to read it again.
 
---seconds are of the CPU and for all readers together, so that a busy machine makes a run longer and not thinner; the
-files are the same for a seed. Ends with 1 where there is a finding. Linux only.
+--seconds are of the CPU, for making and reading the files of all readers together, so that a busy machine makes a run
+longer and not thinner; the files are the same for a seed. Ends with 1 where there is a finding. Linux only.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import json
 import random
 import signal
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -54,7 +55,8 @@ class Tally:
     """What a reader did so far; `kept` are files with outcomes that were new."""
 
     inputs: int = 0
-    cpu_s: float = 0.0
+    making_s: float = 0.0
+    reading_s: float = 0.0
     outcomes: collections.Counter[str] = field(default_factory=collections.Counter)
     kept: list[bytes] = field(default_factory=list)
     findings: dict[str, tuple[Input, Outcome]] = field(default_factory=dict)
@@ -62,7 +64,7 @@ class Tally:
     def add(self, made: Input, outcome: Outcome) -> bool:
         """Whether it is a finding that is new, or a smaller file for one."""
         self.inputs += 1
-        self.cpu_s += outcome.cpu_s
+        self.reading_s += outcome.cpu_s
         key = f"{outcome.kind}: {outcome.where}"
         if key not in self.outcomes and len(self.kept) < MOST_KEPT:
             self.kept.append(made.content)
@@ -73,12 +75,17 @@ class Tally:
             self.findings[key] = made, outcome
         return outcome.is_finding and is_smaller
 
+    @property
+    def spent_s(self) -> float:
+        """Of the CPU."""
+        return self.making_s + self.reading_s
+
     def row(self, name: str) -> dict[str, Any]:
         kinds = collections.Counter[str]()
         for key, count in self.outcomes.items():
             kinds[key.partition(":")[0]] += count
         return {
-            **{"reader": name, "inputs": self.inputs, "seconds": round(self.cpu_s, 1), "read": kinds["read"]},
+            **{"reader": name, "inputs": self.inputs, "seconds": round(self.spent_s, 1), "read": kinds["read"]},
             **{"refused": kinds["refused"], "outcomes": len(self.outcomes), "findings": len(self.findings)},
         }
 
@@ -116,10 +123,12 @@ def fuzz(readers: Sequence[Reader], worker: Worker, seconds: float, seed: int, o
     tallies = {reader.name: Tally() for reader in readers}
     sources = {reader.name: inputs(reader, seed, tallies[reader.name].kept) for reader in readers}
     with contextlib.suppress(KeyboardInterrupt):  # what was done until then is told too
-        while sum(tally.cpu_s for tally in tallies.values()) < seconds:
-            name = min(tallies, key=lambda name: (tallies[name].cpu_s, tallies[name].inputs))
+        while sum(tally.spent_s for tally in tallies.values()) < seconds:
+            name = min(tallies, key=lambda name: (tallies[name].spent_s, tallies[name].inputs))
             for _ in range(ROUND):
+                started_at = time.process_time()
                 made = next(sources[name])
+                tallies[name].making_s += time.process_time() - started_at
                 outcome = worker.read(name, made.content)
                 if tallies[name].add(made, outcome):
                     save(out, name, seed, made, outcome)

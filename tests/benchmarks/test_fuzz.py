@@ -117,3 +117,8 @@ def test_damage_by_structure_is_the_same_for_a_seed_and_of_many_kinds(reshape, g
 def test_a_packed_file_stays_packed():
     for seed in range(10):
         assert len(gzip.decompress(reshape_nifti(random.Random(seed), niftis()["gz"]))) > 352
+
+
+def test_yaml_that_contains_itself_is_left_as_it_is():
+    """Its values have no end to choose from."""
+    assert reshape_yaml(random.Random(0), b"&a [*a]") == b"&a [*a]"
