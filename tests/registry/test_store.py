@@ -89,6 +89,15 @@ def test_what_is_not_there_is_refused_with_the_nearest(store, folder, reference,
     assert expected in str(caught.value)
 
 
+def test_an_entry_that_only_looks_like_a_number_is_no_version(store, folder):
+    store.publish(folder, "unet")
+    for name in ("\u00b2", "007", "2.claim.old"):
+        store.files.makedirs(f"{store.root}/unet/{name}")
+
+    assert store.versions("unet") == (1,)
+    assert store.publish(folder, "unet").version == 2
+
+
 def test_an_alias_cannot_be_moved_to_a_version_that_is_not_there(store, folder):
     store.publish(folder, "unet")
 

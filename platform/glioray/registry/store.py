@@ -106,7 +106,7 @@ class Store:
     def versions(self, name: str) -> tuple[int, ...]:
         """Published versions of a name, oldest first."""
         _require_plain(name)
-        numbers = sorted(int(entry) for entry in self._list(self._path(name)) if entry.isdigit())
+        numbers = sorted(int(entry) for entry in self._list(self._path(name)) if _NUMBER.fullmatch(entry))
         return tuple(number for number in numbers if self.files.exists(self._path(name, str(number), MARKER)))
 
     def aliases(self, name: str) -> dict[str, int]:
@@ -194,7 +194,7 @@ class Store:
         """The next free number, created exclusively."""
         self.files.makedirs(self._path(name), exist_ok=True)
         taken = [entry.removesuffix(".claim") for entry in self._list(self._path(name))]
-        version = max((int(entry) for entry in taken if entry.isdigit()), default=0) + 1
+        version = max((int(entry) for entry in taken if _NUMBER.fullmatch(entry)), default=0) + 1
         while True:
             try:
                 # The lock is for threads on memory://, whose exclusive creation looks first and creates then.
