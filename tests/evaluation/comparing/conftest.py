@@ -49,6 +49,11 @@ def answer_by_seed(monkeypatch, answer_with) -> Callable[[dict[int, Callable[[to
     def answer(functions: dict[int, Callable[[torch.Tensor], torch.Tensor]]) -> None:
         answer_with(lambda images: images)
         monkeypatch.setattr(Predictor, "predict", lambda self, images: functions[self.config.seed](images))
+        monkeypatch.setattr(Predictor, "classified", classified)
+
+    def classified(self: Predictor, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        probabilities = self.predict(images)
+        return probabilities, probabilities.log()
 
     return answer
 
