@@ -125,7 +125,7 @@ def markdown(asked: Asked, lines: Sequence[Line]) -> str:
     task = lines[0].evaluations[0].task
     scores = SCORES[task]
     each = [score.name for score in lines[0].evaluations[0].scores if score.name.startswith(f"{EACH[task]}/")]
-    has_seeds = len(lines[0].evaluations) > 1
+    several = _several(lines[0])
     columns: dict[str, Callable[[Line], str]] = {
         "": lambda line: line.label + (f", **{line.leak}**" if line.leak else ""),
         "parameters, M": lambda line: f"{line.parameters / 1e6:.2f}",
@@ -133,9 +133,9 @@ def markdown(asked: Asked, lines: Sequence[Line]) -> str:
     }
     for name, title in scores.items():
         columns[f"test {title}"] = lambda line, name=name: line.text(name)
-    if has_seeds:
+    if several:
         first = next(iter(scores))
-        columns[f"each seed's {scores[first]}"] = lambda line: "; ".join(
+        columns[f"each {several.split()[0]}'s {scores[first]}"] = lambda line: "; ".join(
             interval_text(one.scores, first) for one in line.evaluations
         )
     columns["over"] = lambda line: f"{line.evaluations[0].units} {line.evaluations[0].unit}"
@@ -152,14 +152,23 @@ def markdown(asked: Asked, lines: Sequence[Line]) -> str:
 
 
 def _below(lines: Sequence[Line]) -> str:
-    first = lines[0].evaluations[0]
-    seeds = ", ".join(str(one.seed) for one in lines[0].evaluations)
-    several = f"mean ± standard deviation over seeds {seeds}; " if len(lines[0].evaluations) > 1 else f"seed {seeds}; "
+    first, several = lines[0].evaluations[0], _several(lines[0])
+    over = f"mean ± standard deviation over each {several}; " if several else f"seed {first.seed}; "
     threads = sorted({line.threads for line in lines})
     return (
-        f"Split: {first.split}. {several[0].upper()}{several[1:]}in brackets the {first.interval}. "
+        f"Split: {first.split}. {over[0].upper()}{over[1:]}in brackets the {first.interval}. "
         f"Threads: {', '.join(map(str, threads))}; answers in fp32. {first.citation}."
     )
+
+
+def _several(line: Line) -> str:
+    """What its evaluations are each of: `seed of 0, 1` or `fold of 0, 1, seed 0`; empty where there is one."""
+    if len(line.evaluations) == 1:
+        return ""
+    folds = [", ".join(map(str, one.folds)) for one in line.evaluations]
+    if len(set(folds)) == len(folds):
+        return f"fold of {', '.join(folds)}, seed {line.evaluations[0].seed}"
+    return f"seed of {', '.join(str(one.seed) for one in line.evaluations)}"
 
 
 def _number(value: float | None) -> str:

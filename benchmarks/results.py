@@ -170,13 +170,18 @@ def trained(label: str, recipe: Recipe, options: Options) -> Plan:
 
 
 def tested(row: Row, runs: list[Run], fingerprint: str, options: Options) -> Line:
-    """Every run on its test side, folds together; and what the first one weighs and how fast it answers."""
+    """Every run on its test side, all folds together; and what the first one weighs and how fast it answers."""
     name = f"{row.slug}-{fingerprint}"
     places = [run.place(options.out / "averages" / name / str(number)) for number, run in enumerate(runs)]
     entries = [Entry(str(place), locate(str(place), "")) for place in places]
     data = runs[0].plans[0].data
-    out = options.out / "tested" / name if len(runs) > 1 else None
-    found = evaluate_runs(entries, data.folder, out, "test", lambda *_: None, options.device)
+    out = options.out / "tested" / name
+    folds = {run.plans[0].recipe.data.fold for run in runs}
+    if len(runs) == 1 or folds in ({None}, set(range(data.manifest.settings.folds or 0))):
+        asked = [(entries, out if len(runs) > 1 else None)]
+    else:  # some of the folds have no figure of their own together
+        asked = [([entry], None) for entry in entries]
+    evaluated = [evaluate_runs(those, data.folder, to, "test", lambda *_: None, options.device) for those, to in asked]
     bundle = entries[0].found.bundle
     return Line(
         label=row.label,
@@ -188,7 +193,7 @@ def tested(row: Row, runs: list[Run], fingerprint: str, options: Options) -> Lin
         epoch_s=statistics.median(run.epoch_s for run in runs),
         answers_per_s=answers_per_s(bundle, data, options.device),
         threads=torch.get_num_threads(),
-        evaluations=found.evaluations,
+        evaluations=tuple(chain(*(one.evaluations for one in evaluated))),
     )
 
 
