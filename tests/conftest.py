@@ -20,7 +20,7 @@ from glioray.data.prepared import PreparedDataset
 from glioray.ending import Ending
 from glioray.network import build_network
 from glioray.recipe import Recipe
-from glioray.registry.bundle import BundleConfig, ModelBundle, versions
+from glioray.registry.bundle import BundleConfig, ModelBundle
 
 ENDING = Ending()
 # The same examples on every machine and each time; `--hypothesis-profile default` draws others.
@@ -111,19 +111,7 @@ def bundle_of() -> Callable[[PreparedDataset, dict[str, Any]], ModelBundle]:
         manifest = dataset.manifest
         values = {"task": manifest.contents.task, "data": {"path": str(dataset.folder)}, "model": model}
         recipe = Recipe.from_values(values | {"answer": {"flips": "horizontal"}, "precision": "fp32"})
-        config = BundleConfig(
-            recipe=recipe.values(),
-            signature=dataset.signature,
-            contents=manifest.contents,
-            preprocessing=manifest.settings.preprocessing,
-            normalization=manifest.normalization,
-            data_fingerprint=manifest.fingerprint,
-            source_hash=manifest.settings.source_hash,
-            learned_from=tuple(sorted(dataset.case_hashes("train") | dataset.case_hashes("val"))),
-            leak=None,
-            epoch=1,
-            versions=versions(),
-        )
+        config = BundleConfig.of(recipe, dataset, 1)
         torch.manual_seed(0)
         return ModelBundle(config, build_network(recipe, manifest.contents, dataset.signature).state_dict())
 

@@ -20,7 +20,7 @@ from glioray.data.split import ALWAYS, Split, part_names
 from glioray.evaluation.result import Evaluation
 from glioray.models import _contract as models
 from glioray.recipe import Recipe
-from glioray.registry.bundle import BundleConfig, ModelBundle, versions
+from glioray.registry.bundle import BundleConfig, ModelBundle
 from glioray.serving.predictor import Predictor
 from glioray.tasks import _contract as tasks
 
@@ -120,19 +120,7 @@ def make_bundle() -> Callable[[PreparedDataset], ModelBundle]:
         )
         for path, value in settings.items():
             recipe = recipe.with_values(path.replace("__", "."), value)
-        config = BundleConfig(
-            recipe=recipe.values(),
-            signature=dataset.signature,
-            contents=manifest.contents,
-            preprocessing=manifest.settings.preprocessing,
-            normalization=manifest.normalization,
-            data_fingerprint=manifest.fingerprint,
-            source_hash=manifest.settings.source_hash,
-            learned_from=tuple(sorted(dataset.case_hashes("train") | dataset.case_hashes("val"))),
-            leak=None,
-            epoch=1,
-            versions=versions(),
-        )
+        config = BundleConfig.of(recipe, dataset, 1).model_copy(update={"leak": None})
         torch.manual_seed(0)
         size_px = 80 if is_classifier else dataset.signature.image_size
         signature = Signature(dataset.signature.in_channels, dataset.signature.out_channels, size_px)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from glioray.data.folder import atomic_folder
 from glioray.data.manifest import Normalization
+from glioray.data.prepared import PreparedDataset
 from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Contents, Signature
 from glioray.errors import BundleError, ModelError, RecipeError
@@ -96,6 +97,25 @@ class BundleConfig(BaseModel):
     members: tuple[Member, ...] = Field((), description="the models whose probabilities are averaged; none of a single")
     scores: tuple[Score, ...] = ()
     versions: dict[str, str]
+
+    @classmethod
+    def of(cls, recipe: Recipe, data: PreparedDataset, epoch: int, smallest_part_px: int = 0) -> BundleConfig:
+        """Of a network that was trained with a recipe on prepared data, in the view of its fold."""
+        manifest = data.manifest
+        return cls(
+            recipe=recipe.values(),
+            signature=data.signature,
+            contents=manifest.contents,
+            preprocessing=manifest.settings.preprocessing,
+            normalization=manifest.normalization,
+            data_fingerprint=manifest.fingerprint,
+            source_hash=manifest.settings.source_hash,
+            learned_from=tuple(sorted(data.case_hashes("train") | data.case_hashes("val"))),
+            leak=str(manifest.leak) if manifest.leak else None,
+            epoch=epoch,
+            smallest_part_px=smallest_part_px,
+            versions=versions(),
+        )
 
     @model_validator(mode="after")
     def _signature_is_of_the_data(self) -> BundleConfig:

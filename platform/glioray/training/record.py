@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from glioray.data.prepared import PreparedDataset
 from glioray.errors import RecipeError
 from glioray.recipe import Recipe
-from glioray.registry.bundle import BundleConfig, ModelBundle, versions
+from glioray.registry.bundle import BundleConfig, ModelBundle
 from glioray.registry.run_folder import BUNDLE
 from glioray.training.state import MODEL, read_history
 
@@ -61,21 +61,8 @@ def read_metrics(folder: Path) -> History:
 
 def write_bundle(folder: Path, recipe: Recipe, data: PreparedDataset, checkpoint: Path, epoch: int) -> Path:
     """The bundle of a checkpoint, as `folder/bundle`."""
-    manifest = data.manifest
-    config = BundleConfig(
-        recipe=recipe.values(),
-        signature=data.signature,
-        contents=manifest.contents,
-        preprocessing=manifest.settings.preprocessing,
-        normalization=manifest.normalization,
-        data_fingerprint=manifest.fingerprint,
-        source_hash=manifest.settings.source_hash,
-        learned_from=tuple(sorted(data.case_hashes("train") | data.case_hashes("val"))),
-        leak=str(manifest.leak) if manifest.leak else None,
-        epoch=epoch,
-        smallest_part_px=int(read_history(checkpoint)[epoch - 1].get("val/smallest_part_px", 0)),
-        versions=versions(),
-    )
+    smallest_part_px = int(read_history(checkpoint)[epoch - 1].get("val/smallest_part_px", 0))
+    config = BundleConfig.of(recipe, data, epoch, smallest_part_px)
     ModelBundle(config, safetensors.torch.load_file(checkpoint / MODEL)).save(folder / BUNDLE)
     return folder / BUNDLE
 
