@@ -93,12 +93,7 @@ def evaluate_runs(
     folder = out or Path("evaluations") / arranged.folder_name
     has_folds, has_seeds = arranged.num_folds > 1, len(arranged.by_seed) > 1
     pooled = _folders(folder, list(arranged.by_seed)) if has_folds else {}
-    for entry in entries:
-        require_default(entry, data, side)
-    for place in pooled.values():
-        check_output(place)
-    if has_seeds:
-        check_output(folder, (SEEDS, REPORT), SEEDS)
+    _require_places(entries, data, side, pooled, folder if has_seeds else None)
     evaluations = []
     for seed, runs in arranged.by_seed.items():
         tested, own = _each(runs, data, side, show, device, leaky)
@@ -110,6 +105,18 @@ def evaluate_runs(
         found.save(unfinished)
         write_seed_report(found, unfinished)
     return Together(tuple(evaluations), found, folder / REPORT)
+
+
+def _require_places(
+    entries: Sequence[Entry], data: Path, side: Side, pooled: dict[Seed, Path], of_seeds: Path | None
+) -> None:
+    """Refuses, before anything is predicted, a place that holds something else."""
+    for entry in entries:
+        require_default(entry, data, side)
+    for place in pooled.values():
+        check_output(place)
+    if of_seeds:
+        check_output(of_seeds, (SEEDS, REPORT), SEEDS)
 
 
 def _folders(folder: Path, seeds: Sequence[Seed]) -> dict[Seed, Path]:
