@@ -158,7 +158,7 @@ def test_another_start_goes_on_from_a_killed_driver(
     study = _study(tmp_path)
     for trial in study.trials[: len(record)]:
         params, value, epochs = record[trial.number]
-        assert trial.params == params
+        assert params.items() <= trial.params.items()  # a trial may die before all of its values are drawn
         assert value in (None, trial.value)
         assert epochs.items() <= trial.intermediate_values.items()
     assert [trial.number for trial in study.trials] == list(range(5))
