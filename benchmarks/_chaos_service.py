@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -111,6 +112,7 @@ def _until(is_so: object) -> bool:
 def serving(folder: Path) -> Iterator[Served]:
     """Two models on two replicas, the classifier in two versions; ended with all that it started."""
     torch.set_num_threads(1)
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     served = {task: trained(task, folder / task) for task in RECIPES}
     registry, port = published(served, folder / "registry"), free_port(8400)

@@ -35,6 +35,7 @@ from _chaos_steps import STEPS, Ground, Step, clear
 from _family import Family
 
 STEP_S = 600.0
+SHORTEST_S = 0.05  # what writes for a moment only is killed about that moment
 FULL_DISK = "full disk"
 SHARES = {"prepare": 5, "train": 4, "tune": 2, "publish": 5, "serve": 4}
 
@@ -127,16 +128,17 @@ def next_write(family: Family, place: Path) -> float:
     """When something in the place becomes another than now, or the command ends."""
     before = _newest(place)
     while family.process.poll() is None and _newest(place) == before:
-        time.sleep(0.002)
+        time.sleep(0.005)
     return time.monotonic()
 
 
 def _newest(place: Path) -> tuple[int, int]:
-    """Number of files, and the newest time of a change; the log is not the step's."""
+    """Number of files and folders, and the newest time of a change; the log is not the step's."""
     times = []
-    for path in place.rglob("*"):
-        with suppress(FileNotFoundError):
-            times.append(0 if path == place / "log" else path.lstat().st_mtime_ns)
+    for folder, _, files in os.walk(place):  # passes over what is removed meanwhile
+        for path in (Path(folder), *(Path(folder, name) for name in files)):
+            with suppress(FileNotFoundError):
+                times.append(0 if path == place / "log" else path.lstat().st_mtime_ns)
     return len(times), max(times, default=0)
 
 
@@ -147,7 +149,7 @@ def disturbed(number: int, step: Step, span: Span, rng: random.Random) -> Round:
     began_at = time.monotonic()
     harms = [*step.victims, *([FULL_DISK] if step.small_mb and os.geteuid() == 0 else [])]
     harm = rng.choice(harms)
-    after_s = rng.uniform(0, span.last_s - span.first_s)
+    after_s = rng.uniform(0, max(span.last_s - span.first_s, SHORTEST_S))
     if harm == FULL_DISK:
         broken = full_disk(step, place, rng.uniform(0.05, 1) * step.small_mb)
     else:
