@@ -46,7 +46,7 @@ class _Named(io.BytesIO):
     name: str
 
 
-def read_at_most(opened: BinaryIO, most_bytes: int) -> bytes:
+def read_at_most(opened: BinaryIO | io.BufferedIOBase, most_bytes: int) -> bytes:
     """As many bytes, or as there are; piece by piece, since Python takes room for all that it is asked for."""
     if most_bytes <= PIECE_BYTES:
         return opened.read(most_bytes)
