@@ -29,9 +29,9 @@ def family_style() -> Markup:
     return Markup(resources.files("glioray.data.page").joinpath("page.css").read_text(encoding="utf-8"))  # noqa: S704
 
 
-def data_uri(png: bytes) -> str:
-    """A picture as an address that holds it, so that a page is one file."""
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+def data_uri(picture: bytes, kind: str = "png") -> str:
+    """A picture as an address that holds it, so that a page is one file; `kind` as browsers name it."""
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
 
 
 @functools.cache

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import BaseModel, Field, SerializeAsAny, field_validator, model_validator
 
 from glioray.data.augmentation import Augmentation
 from glioray.data.records import TaskName
 from glioray.errors import RecipeError, did_you_mean
+from glioray.frozen import Frozen
 from glioray.models import _contract as models
 from glioray.problems import Problems
 from glioray.recipe_file import read_recipe
@@ -25,11 +26,7 @@ from glioray.tasks import _contract as tasks
 _RESETTING = ("model.name", "model.network")  # each puts the settings below it back to their defaults
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Data(_Section):
+class Data(Frozen):
     """Which shards are learned from."""
 
     path: str = Field(min_length=1, description="folder that `glioray prepare` wrote")
@@ -40,7 +37,7 @@ class Data(_Section):
     )
 
 
-class Optimizer(_Section):
+class Optimizer(Frozen):
     """Rule of the weight updates."""
 
     name: Literal["adam", "adamw", "sgd"] = Field("adamw", description="sgd has Nesterov momentum 0.9")
@@ -61,7 +58,7 @@ class Optimizer(_Section):
     freeze_epochs: int = Field(0, ge=0, le=1000, description="epochs in which only the new layers learn, not the old")
 
 
-class Schedule(_Section):
+class Schedule(Frozen):
     """The learning rate over the epochs."""
 
     name: Literal["constant", "cosine", "step"] = Field(
@@ -72,7 +69,7 @@ class Schedule(_Section):
     step_factor: float = Field(0.5, gt=0, lt=1, description="step: what the rate is multiplied by at a drop")
 
 
-class Budget(_Section):
+class Budget(Frozen):
     """How long is trained, and in which portions."""
 
     epochs: int = Field(12, ge=1, le=10_000, description="passes over the train side")
@@ -83,7 +80,7 @@ class Budget(_Section):
     )
 
 
-class Answer(_Section):
+class Answer(Frozen):
     """What is done to make the answer better once the network is trained."""
 
     flips: Literal["none", "horizontal", "both"] = Field(
@@ -101,7 +98,7 @@ class Answer(_Section):
         return sizes_px
 
 
-class Scaling(_Section):
+class Scaling(Frozen):
     """Who does the work."""
 
     num_workers: int = Field(1, ge=1, le=1024, description="that train together, each with its share of a batch")
@@ -122,7 +119,7 @@ class Scaling(_Section):
         return self.num_workers if self.min_workers is None else self.min_workers
 
 
-class Recipe(_Section):
+class Recipe(Frozen):
     """One run, whole."""
 
     task: TaskName = Field(description="of the whole image, or of every pixel")

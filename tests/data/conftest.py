@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nibabel
@@ -29,6 +30,16 @@ def short_page(monkeypatch: pytest.MonkeyPatch) -> None:
 def write_short_page(dataset: PreparedDataset, *_: object, **__: object) -> None:
     """Of the same bytes for the same data."""
     (dataset.folder / "dataset.html").write_text(dataset.manifest.fingerprint)
+
+
+@pytest.fixture
+def little_room() -> Iterator[None]:
+    """1 GB of addresses more than this process has now."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    size_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size_bytes + 2**30, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @pytest.fixture(scope="session")

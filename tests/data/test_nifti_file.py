@@ -111,6 +111,15 @@ def test_a_truncated_volume_is_refused(tmp_path, ending) -> None:
         read_nifti(path, "p/v")
 
 
+@pytest.mark.parametrize("ending", ["nii", "nii.gz"])
+def test_what_a_small_file_says_that_it_has_takes_no_memory(tmp_path, little_room, ending) -> None:
+    path = with_header(saved(tmp_path / "v.nii", VOXELS), dim=[3, 512, 512, 512, 1, 1, 1, 1], datatype=64, bitpix=64)
+    content = path.read_bytes()
+    (tmp_path / f"says.{ending}").write_bytes(gzip.compress(content) if ending.endswith("gz") else content)
+    with pytest.raises(UnreadableError, match="it ends after .* truncated"):
+        read_nifti(tmp_path / f"says.{ending}", "v")
+
+
 def test_a_packed_volume_with_a_wrong_checksum_is_refused(tmp_path) -> None:
     path = saved(tmp_path / "v.nii.gz", VOXELS)
     content = bytearray(path.read_bytes())

@@ -88,7 +88,7 @@ def test_an_evaluation_leaves_its_doubt_in_the_run_and_tells_what_it_would_flag(
 
     kept = ModelBundle.load(tmp_path / "run" / "bundle")
     assert kept.config.calibration is not None
-    assert Domain.of_tensors(kept.domain) is not None
+    assert Domain.of_tensors(kept.domain, kept.config.signature.in_channels) is not None
     assert together.evaluations[0].score("flagged").value == 1  # toy images are of one grey
     assert "flagged" in {score.name for score in kept.config.scores}
     assert "4 of 4 images would be flagged" in together.page.read_text()

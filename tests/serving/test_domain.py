@@ -55,11 +55,11 @@ def test_a_batch_has_the_distances_of_one_by_one(domain):
 
 
 def test_it_comes_back_from_its_tensors(domain):
-    again = Domain.of_tensors(domain.tensors())
+    again = Domain.of_tensors(domain.tensors(), 1)
 
     assert again is not None
     assert torch.equal(again.distance(heads(5, 5)), domain.distance(heads(5, 5)))
-    assert Domain.of_tensors({}) is None
+    assert Domain.of_tensors({}, 1) is None
 
 
 def test_several_channels_have_their_looks_side_by_side():
@@ -95,4 +95,9 @@ def test_a_damaged_one_is_refused(domain, change):
     change(parts)
 
     with pytest.raises(BundleError, match="domain"):
-        Domain.of_tensors(parts)
+        Domain.of_tensors(parts, 1)
+
+
+def test_one_of_other_channels_is_refused_before_an_image_is_asked_about(domain):
+    with pytest.raises(BundleError, match=r"is of 336 figures, the 3 channels of its model have 1008; evaluate"):
+        Domain.of_tensors(domain.tensors(), 3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -38,6 +37,7 @@ def draw_page(audit: Audit, pictures: Pictures, found: Found) -> str:
         "glioray.audit",
         "page.html.j2",
         audit=audit,
+        style=pages.family_style(),
         notice=NOT_A_DEVICE,
         kinds=[
             (audit.copies.kinds[number], _pairs(audit, found, drawn, number)) for number in _looked_for(audit, pictures)
@@ -93,7 +93,7 @@ def _strip(squares: Sequence[NDArray[np.uint8]]) -> str:
     line = [part for square in squares for part in (square, gap)][:-1]
     stream = io.BytesIO()
     Image.fromarray(np.concatenate(line, axis=1)).save(stream, format="JPEG", quality=QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
+    return pages.data_uri(stream.getvalue(), "jpeg")
 
 
 def _bar(shortcut: Shortcut) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from glioray.data.records import Refused
+from glioray.frozen import Frozen
 from glioray.registry.bundle import Score
 from glioray.registry.card import describe
 
@@ -14,11 +15,7 @@ FILE_NAME = "audit.json"
 SCHEMA_VERSION = 1
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Kind(_Frozen):
+class Kind(Frozen):
     """Pairs of copies of one kind; a pair is counted once, under the plainest kind that it is of."""
 
     name: str
@@ -31,7 +28,7 @@ class Kind(_Frozen):
     )
 
 
-class SamePatient(_Frozen):
+class SamePatient(Frozen):
     """Patients who are on more than one side: a leak that needs no copy."""
 
     patients: int
@@ -39,7 +36,7 @@ class SamePatient(_Frozen):
     tested: int | None = Field(description="images of the tested side whose patient is in training; none without sides")
 
 
-class Member(_Frozen):
+class Member(Frozen):
     """One image of a pair or a group."""
 
     name: str
@@ -48,7 +45,7 @@ class Member(_Frozen):
     patient: str | None
 
 
-class Pair(_Frozen):
+class Pair(Frozen):
     """Two copies to look at."""
 
     kind: str
@@ -59,7 +56,7 @@ class Pair(_Frozen):
     second: Member
 
 
-class Copies(_Frozen):
+class Copies(Frozen):
     """All copies, and the groups that they form with the patients."""
 
     compared: str = Field(description="what copies were looked for in")
@@ -143,7 +140,7 @@ class Copies(_Frozen):
         return f"leaky: groups of copies that are parted by the {self.sides} folds: {self.parted_groups:,}"
 
 
-class Shortcut(_Frozen):
+class Shortcut(Frozen):
     """How well the class is told by figures that say nothing of the brain."""
 
     name: str
@@ -153,7 +150,7 @@ class Shortcut(_Frozen):
     balanced_accuracy: Score
 
 
-class Shortcuts(_Frozen):
+class Shortcuts(Frozen):
     """The shortcuts of a data set, or why they were not measured."""
 
     majority: float = Field(description="accuracy of always naming the largest class")
@@ -162,7 +159,7 @@ class Shortcuts(_Frozen):
     not_measured: str | None = None
 
 
-class RandomLine(_Frozen):
+class RandomLine(Frozen):
     """A model that was trained on random labels, on a side that it did not see."""
 
     split: str
@@ -176,7 +173,7 @@ class RandomLine(_Frozen):
         return describe(self.accuracy, self.leak)
 
 
-class RandomLabels(_Frozen):
+class RandomLabels(Frozen):
     """Labels that mean nothing, learned on an honest split and on one by image."""
 
     chance: float
@@ -192,7 +189,7 @@ class RandomLabels(_Frozen):
         return low is not None and high is not None and low <= self.chance <= high
 
 
-class Audit(_Frozen):
+class Audit(Frozen):
     """All that was found in a folder."""
 
     schema_version: int = SCHEMA_VERSION

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 import glioray
 from glioray.audit.copies import find
@@ -22,13 +22,12 @@ from glioray.audit.summary import summarize
 from glioray.data.manifest import FILE_NAME as MANIFEST
 from glioray.data.progress import OnProgress, silent
 from glioray.errors import DataError
+from glioray.frozen import Frozen
 from glioray.training.record import write_at_once
 
 
-class AuditOptions(BaseModel):
+class AuditOptions(Frozen):
     """What is asked of an audit."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     random_labels: bool = Field(False, description="also train on labels that mean nothing; a prepared folder only")
     epochs: int = Field(10, ge=1, le=1000, description="of each training on random labels")

@@ -18,12 +18,13 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
 from glioray.data import _geometry as geometry
 from glioray.data import _gray as gray
 from glioray.errors import RecipeError, did_you_mean
+from glioray.frozen import Frozen
 
 import glioray._torchvision  # noqa: F401  isort: skip  # before torchvision
 from torchvision.transforms.v2 import functional as v2
@@ -32,14 +33,12 @@ _LEAST_CUT, _STEEPEST_CUT = 0.02, 3.3  # as Zhong 2020 and torchvision
 _PORTION = 2**19  # values at once on a CPU: their float copies stay in its cache; twice as fast as all at once
 
 
-class Augmentation(BaseModel):
+class Augmentation(Frozen):
     """How strongly training images are changed; all zero leaves them alone.
 
     Amounts are drawn evenly up to their limit. Isensee 2021 (nnU-Net, doi:10.1038/s41592-020-01008-z) changes few
     images much: turns, scale and blur with probability 0.2, noise 0.1, gray levels 0.15.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     horizontal_flip: float = Field(0.5, ge=0, le=1, description="probability of a left-right mirror")
     vertical_flip: float = Field(0.0, ge=0, le=1, description="probability of an up-down mirror")

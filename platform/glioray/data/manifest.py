@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Clinical, Contents, Refused, Side
 from glioray.data.split import SplitKind, part_names, sides_of_fold
 from glioray.errors import DataError
+from glioray.frozen import Frozen
 from glioray.plain_values import from_json
 from glioray.schema import FIELD, require_version
 
@@ -22,11 +23,7 @@ SCHEMA_VERSION = 2
 FILE_NAME = "manifest.json"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Settings(_Frozen):
+class Settings(Frozen):
     """All that decides the bytes of the shards, beside the code."""
 
     source: str
@@ -42,7 +39,7 @@ class Settings(_Frozen):
     drop_empty: float = Field(0.0, description="share of the slices without any label that training does without")
 
 
-class Shard(_Frozen):
+class Shard(Frozen):
     """One Parquet file, by its path relative to the manifest."""
 
     path: str = Field(pattern=r"^split=[A-Za-z0-9_-]+/[A-Za-z0-9_-][A-Za-z0-9._-]*$")
@@ -51,7 +48,7 @@ class Shard(_Frozen):
     sha256: str
 
 
-class PartCounts(_Frozen):
+class PartCounts(Frozen):
     """What one part of the split holds; counts of two parts add, since they share no group."""
 
     rows: int
@@ -73,7 +70,7 @@ class PartCounts(_Frozen):
         )
 
 
-class Moments(_Frozen):
+class Moments(Frozen):
     """Sums over all pixels of a part for each channel: whole numbers, so that no order matters and parts add."""
 
     pixels: int
@@ -89,7 +86,7 @@ class Moments(_Frozen):
         )
 
 
-class Leak(_Frozen):
+class Leak(Frozen):
     """How far a published split copies its test images into training."""
 
     test_images: int
@@ -100,7 +97,7 @@ class Leak(_Frozen):
         return f"leaky: {self.with_copy_in_training} of {self.test_images} test images have a copy in training"
 
 
-class Duplicates(_Frozen):
+class Duplicates(Frozen):
     """Copies found among the images, mirrored and turned ones included."""
 
     groups: int
@@ -111,7 +108,7 @@ class Duplicates(_Frozen):
     alike: int = Field(0, description="slices that copy one of a patient in another part, too few to join the two")
 
 
-class Range(_Frozen):
+class Range(Frozen):
     """Of a figure that differs from case to case."""
 
     least: float
@@ -126,7 +123,7 @@ class Range(_Frozen):
         return cls(least=least, median=median, most=most)
 
 
-class Facts(_Frozen):
+class Facts(Frozen):
     """What the raw scans are like, over all parts."""
 
     cases: int
@@ -139,14 +136,14 @@ class Facts(_Frozen):
     volumes_ml: dict[str, Range] = Field({}, description="by label and region, of a case; empty without spacing")
 
 
-class Normalization(_Frozen):
+class Normalization(Frozen):
     """Mean and standard deviation of each channel over the train side, in units of 0..255."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
-class Manifest(_Frozen):
+class Manifest(Frozen):
     """What the shards of a folder hold."""
 
     schema_version: int
@@ -161,7 +158,7 @@ class Manifest(_Frozen):
     leak: Leak | None
     refused: tuple[Refused, ...]
     remarks: tuple[Refused, ...] = ()
-    clinical: dict[str, Clinical] = {}
+    clinical: dict[str, Clinical] = Field({})
     shards: tuple[Shard, ...]
 
     @property

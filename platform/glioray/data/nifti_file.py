@@ -22,7 +22,7 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from glioray.data.machine_errors import raise_if_of_machine
-from glioray.data.scan_file import MemoryFile, ScanFile
+from glioray.data.scan_file import MemoryFile, ScanFile, read_at_most
 from glioray.errors import UnreadableError
 
 MOST_VOXELS = 2**27  # of a file, over all its axes: 512 x 512 x 128 x 4
@@ -253,15 +253,15 @@ def _content(file: ScanFile, most_bytes: int) -> bytes:
     """The first bytes of a file, unpacked where it is packed; never more than asked for."""
     with file.open("rb") as opened:
         if opened.peek(2)[:2] != GZIP_MAGIC:
-            return opened.read(most_bytes)
-        packed = opened.read(2 * most_bytes + 2**16)
+            return read_at_most(opened, most_bytes)
+        packed = read_at_most(opened, 2 * most_bytes + 2**16)
         unpacker = zlib.decompressobj(GZIP)
         content = unpacker.decompress(packed, most_bytes)
         if not unpacker.eof or len(content) >= most_bytes:
             return content
         opened.seek(0)
         with gzip.GzipFile(fileobj=opened) as members:  # packed in pieces, as bgzip and pigz do
-            return members.read(most_bytes)
+            return read_at_most(members, most_bytes)
 
 
 def _scaled(voxels: NDArray[Any], header: Nifti1Header) -> NDArray[Any]:

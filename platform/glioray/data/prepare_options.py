@@ -6,17 +6,16 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from glioray.data.records import TaskName
+from glioray.frozen import Frozen
 
 MOST_AUTOMATIC_THREADS = 8
 
 
-class PrepareOptions(BaseModel):
+class PrepareOptions(Frozen):
     """How a data set is prepared."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: TaskName | None = Field(None, description="what to train for; the source's own task where none")
     source_options: dict[str, Any] = Field({}, description="settings of the source, as its `Options` takes them")

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from glioray.data.head import find_head, head_box, head_mask
 from glioray.errors import DataError
+from glioray.frozen import Frozen
 
 if TYPE_CHECKING:
     from glioray.data.manifest import Normalization
@@ -39,10 +40,8 @@ MEAN_VALUE, VALUES_A_SIGMA = 128, 25  # zscore: from -5 to 5 standard deviations
 CHUNK_BYTES = 64_000_000
 
 
-class Preprocessing(BaseModel):
+class Preprocessing(Frozen):
     """What is done to raw pixels; stored in the manifest and in every bundle."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     image_size: int = Field(128, ge=16, le=1024, multiple_of=16, description="side of the prepared image, px")
     crop_head: bool = Field(description="cut to the head's bounding box, so that margins give nothing away")

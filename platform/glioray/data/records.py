@@ -8,17 +8,17 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from glioray.frozen import Frozen
 
 Side = Literal["train", "val", "test"]
 SIDES: tuple[Side, ...] = get_args(Side)
 TaskName = Literal["classification", "segmentation"]
 
 
-class Contents(BaseModel):
+class Contents(Frozen):
     """What the images of a source show; copied into its manifest and into every bundle trained on it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: TaskName
     channels: tuple[str, ...] = Field(min_length=1, description="sequences, in the order of the tensor")
@@ -34,19 +34,15 @@ class Contents(BaseModel):
         return self.classes if self.task == "classification" else tuple(self.labels)
 
 
-class Refused(BaseModel):
+class Refused(Frozen):
     """Something raw that is not used, and why: a file, a folder, a series, a line of a table."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     reason: str
 
 
-class Clinical(BaseModel):
+class Clinical(Frozen):
     """What a table says of a patient; none where it says nothing that can be used."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     age_years: float | None = Field(None, ge=0, le=130)
     survival_days: int | None = Field(None, ge=0, description="from operation to death")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import BinaryIO, Literal, Protocol
+
+PIECE_BYTES = 2**24
 
 
 class ScanFile(Protocol):
@@ -42,3 +44,14 @@ class _Named(io.BytesIO):
     """pydicom asks what it reads for a name."""
 
     name: str
+
+
+def read_at_most(opened: BinaryIO | io.BufferedIOBase, most_bytes: int) -> bytes:
+    """As many bytes, or as there are; piece by piece, since Python takes room for all that it is asked for."""
+    if most_bytes <= PIECE_BYTES:
+        return opened.read(most_bytes)
+    pieces = []
+    while most_bytes > 0 and (piece := opened.read(min(most_bytes, PIECE_BYTES))):
+        pieces.append(piece)
+        most_bytes -= len(piece)
+    return b"".join(pieces)

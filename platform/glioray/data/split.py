@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from glioray.data.records import SIDES, Side
 from glioray.errors import DataError, LeakError
+from glioray.frozen import Frozen
 from glioray.schema import FIRST, require_version
 
 SplitKind = Literal["group", "published", "file"]
@@ -23,10 +24,8 @@ FEWEST_GROUPS = 3
 ALWAYS = "train"  # beside folds: what must never be scored on
 
 
-class Split(BaseModel):
+class Split(Frozen):
     """Group to part. As a mapping it cannot hold a group twice; `of_rows` proves it of rows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = SCHEMA_VERSION
     kind: SplitKind

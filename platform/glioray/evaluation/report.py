@@ -43,8 +43,16 @@ def write_seed_report(found: SeedReport, folder: Path) -> None:
 
 def _write(template: str, folder: Path, **values: object) -> None:
     filters = {"data_uri": pages.data_uri, "number": _number, "seed_text": seed_text}
+    style = pages.family_style()
     page = pages.render(
-        "glioray.evaluation", template, filters, titles=TITLES, not_a_device=NOT_A_DEVICE, few=FEW, **values
+        "glioray.evaluation",
+        template,
+        filters,
+        style=style,
+        titles=TITLES,
+        not_a_device=NOT_A_DEVICE,
+        few=FEW,
+        **values,
     )
     (folder / FILE_NAME).write_text(page, encoding="utf-8")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from glioray.data.records import Side, TaskName
 from glioray.errors import DataError
+from glioray.frozen import Frozen
 from glioray.registry.bundle import BundleConfig, Score
 from glioray.schema import require_version
 
@@ -26,10 +27,8 @@ def were_trained_from(data_fingerprint: str, trained_on: str) -> bool:
     return set(data_fingerprint.split("+")) <= set(trained_on.split("+"))
 
 
-class Evaluation(BaseModel):
+class Evaluation(Frozen):
     """Every figure with all that it takes to believe it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = SCHEMA_VERSION
     task: TaskName

@@ -6,20 +6,19 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from glioray.evaluation.findings import Cell, Section, Table, interval_text
 from glioray.evaluation.result import Evaluation
+from glioray.frozen import Frozen
 from glioray.registry.card import digits
 
 SCHEMA_VERSION = 1
 FILE_NAME = "seeds.json"
 
 
-class OverSeeds(BaseModel):
+class OverSeeds(Frozen):
     """One figure over the seeds that have it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     mean: float
@@ -34,10 +33,8 @@ class OverSeeds(BaseModel):
         return number(self.mean) if spread is None else f"{number(self.mean)} ± {number(spread)}"
 
 
-class SeedReport(BaseModel):
+class SeedReport(Frozen):
     """Evaluations that differ in the seed of their training alone."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = SCHEMA_VERSION
     figures: tuple[OverSeeds, ...]

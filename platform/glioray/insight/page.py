@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 
 from glioray import pages
-from glioray.insight.result import Picture, Section
+from glioray.insight.result import Section
 from glioray.registry.bundle import BundleConfig
 from glioray.registry.card import NOT_A_DEVICE, seed_text
 
@@ -18,14 +17,10 @@ def draw_page(config: BundleConfig, sections: Sequence[Section]) -> str:
     return pages.render(
         "glioray.insight",
         "page.html.j2",
-        filters={"uri": _uri},
+        {"data_uri": pages.data_uri},
         style=pages.family_style(),
         not_a_device=NOT_A_DEVICE,
         config=config,
         seed=seed_text(config.seed),
         sections=sections,
     )
-
-
-def _uri(picture: Picture) -> str:
-    return f"data:{picture.mime};base64,{base64.b64encode(picture.content).decode('ascii')}"

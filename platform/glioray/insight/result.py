@@ -21,9 +21,9 @@ class Picture:
     is_wide: bool = False
 
     @property
-    def mime(self) -> str:
-        """As browsers name its kind."""
-        return "image/" + self.name.rpartition(".")[2]
+    def kind(self) -> str:
+        """`png` or `gif`."""
+        return self.name.rpartition(".")[2]
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ import importlib
 import pkgutil
 from typing import Any, ClassVar, Literal, Protocol, cast
 
-from pydantic import BaseModel, ConfigDict
 from torch import nn
 
 from glioray import models
 from glioray.errors import ModelError, RecipeError, did_you_mean
+from glioray.frozen import Frozen
 from glioray.models._attention import written_out_on_cpu
 from glioray.models._strided import without_point_strides
 
@@ -31,10 +31,8 @@ class Signature(Protocol):
     def image_size(self) -> int: ...
 
 
-class ModelConfig(BaseModel):
+class ModelConfig(Frozen):
     """Settings of one architecture; data only, it builds nothing."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: ClassVar[Literal["classification", "segmentation"]]
     name: str

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
@@ -22,6 +22,7 @@ from glioray.data.prepared import PreparedDataset
 from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Contents, Signature
 from glioray.errors import BundleError, ModelError, RecipeError
+from glioray.frozen import Frozen
 from glioray.network import build_network
 from glioray.plain_values import from_json
 from glioray.recipe import Answer, Recipe
@@ -35,10 +36,8 @@ WEIGHTS, DOMAIN, CONFIG, CARD = "model.safetensors", "domain.safetensors", "conf
 Flips = Literal["none", "horizontal", "both"]
 
 
-class Score(BaseModel):
+class Score(Frozen):
     """One figure with all that it takes to believe it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     value: float
@@ -50,10 +49,8 @@ class Score(BaseModel):
     seed: int | tuple[int, ...] = Field(description="of the training; one for each member of an average")
 
 
-class Calibration(BaseModel):
+class Calibration(Frozen):
     """How sure the answers may be: the val side chose a temperature (Guo 2017, arXiv 1706.04599)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperature: float = Field(gt=0, description="by which the logarithms of the probabilities are divided")
     ece_before: float = Field(description="expected calibration error on val without it, 15 bins")
@@ -62,10 +59,8 @@ class Calibration(BaseModel):
     unit: str = Field(description="patients or groups")
 
 
-class Member(BaseModel):
+class Member(Frozen):
     """A model as it was before it became part of an average."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: dict[str, Any]
     normalization: Normalization
@@ -76,10 +71,8 @@ class Member(BaseModel):
     versions: dict[str, str]
 
 
-class BundleConfig(BaseModel):
+class BundleConfig(Frozen):
     """All of a bundle but its weights. Of an average, `recipe` and `epoch` are those of its first member."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = SCHEMA_VERSION
     recipe: dict[str, Any]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from glioray.errors import RegistryError
+from glioray.frozen import Frozen
 from glioray.registry.store import Store
 from glioray.schema import FIRST, require_version
 
@@ -19,10 +20,8 @@ FILE = "rollout.json"
 SCHEMA_VERSION = 1
 
 
-class Rollout(BaseModel):
+class Rollout(Frozen):
     """What a name stands for in a service that is told no version."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int = SCHEMA_VERSION
     version: int = Field(ge=1)

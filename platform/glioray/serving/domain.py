@@ -33,6 +33,8 @@ EDGE_PX, CELL_PX = 64, 8
 NUM_GREYS = 32
 NUM_STEPS, STEPS_A_UNIT = 16, 64  # of the histogram of differences between neighbors
 ROUGHNESS_SCALES = (1, 2, 4)
+PARTS = (4 * (EDGE_PX // CELL_PX) ** 2, NUM_GREYS, NUM_STEPS * len(ROUGHNESS_SCALES))
+"""figures of a channel: edges, greys, roughness"""
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,8 @@ class Domain:
         return dict(vars(self))
 
     @classmethod
-    def of_tensors(cls, tensors: Mapping[str, Tensor]) -> Domain | None:
-        """What a bundle holds; none where it holds nothing.
+    def of_tensors(cls, tensors: Mapping[str, Tensor], num_channels: int) -> Domain | None:
+        """What the bundle of a model of so many channels holds; none where it holds nothing.
 
         Raises:
             BundleError: a part is missing or of another shape.
@@ -118,6 +120,11 @@ class Domain:
         num_axes, num_figures = domain.axes.shape if domain.axes.ndim == 2 else (0, 0)
         if shapes != [(num_figures,), (num_figures,), (num_axes,), ()] or domain.threshold.ndim:
             raise BundleError("the parts of the bundle's domain do not fit together; evaluate the run anew")
+        if num_figures != (wanted := num_channels * sum(PARTS)):
+            raise BundleError(
+                f"the bundle's domain is of {num_figures} figures, the {num_channels} channels of its model have "
+                f"{wanted}; evaluate the run anew"
+            )
         return domain
 
     def _raw(self, looks: Tensor) -> Tensor:
@@ -140,9 +147,7 @@ def _parts(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _part_lengths(num_figures: int) -> list[int]:
     """Figures of each part, of all channels, in the order of `look`."""
-    cells = (EDGE_PX // CELL_PX) ** 2
-    each = (4 * cells, NUM_GREYS, NUM_STEPS * len(ROUGHNESS_SCALES))
-    return [length * (num_figures // sum(each)) for length in each]
+    return [length * (num_figures // sum(PARTS)) for length in PARTS]
 
 
 def _edges(unit: Tensor) -> Tensor:

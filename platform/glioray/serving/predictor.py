@@ -85,12 +85,17 @@ class Predictor:
 
     @classmethod
     def load(cls, bundle: ModelBundle, device: str | torch.device = "cpu", precision: Precision = "fp32") -> Predictor:
-        """Of a bundle, its network on the device, with every BatchNorm folded into the convolution before it."""
+        """Of a bundle, its network on the device, with every BatchNorm folded into the convolution before it.
+
+        Raises:
+            BundleError: its weights or its domain are not of the network that it names.
+        """
         recipe = Recipe.from_values(bundle.config.recipe, "bundle")
         task = tasks.build(bundle.config.contents, recipe.loss, num_patients=1)
         place = torch.device(device)
         network = folded(bundle.build()).to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return cls(network, bundle.config, task, place, precision, Domain.of_tensors(bundle.domain))
+        domain = Domain.of_tensors(bundle.domain, bundle.config.signature.in_channels)
+        return cls(network, bundle.config, task, place, precision, domain)
 
     def decode(self, content: bytes, name: str) -> NDArray[Any]:
         """(C,H,W) of a file, grey where the model takes one channel.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from glioray.data.records import TaskName
 from glioray.explain.methods import Method
+from glioray.frozen import Frozen
 from glioray.registry.bundle import BundleConfig, Calibration, Score
 from glioray.registry.card import NOT_A_DEVICE
 from glioray.registry.store import Published
@@ -14,11 +15,7 @@ from glioray.serving.explaining import known_methods
 from glioray.serving.turns import ReplicaState
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ModelInfo(_Frozen):
+class ModelInfo(Frozen):
     """A served model: what it answers, what it learned from, how good it is."""
 
     name: str
@@ -74,26 +71,26 @@ class ModelInfo(_Frozen):
         )
 
 
-class Models(_Frozen):
+class Models(Frozen):
     """Every served model."""
 
     models: tuple[ModelInfo, ...]
 
 
-class Replicas(_Frozen):
+class Replicas(Frozen):
     """Every process that answers, and what with."""
 
     replicas: dict[str, ReplicaState]
 
 
-class Readiness(_Frozen):
+class Readiness(Frozen):
     """Whether every model answers."""
 
     ready: bool
     models: dict[str, bool]
 
 
-class _Answer(_Frozen):
+class _Answer(Frozen):
     model: str
     version: int
     elapsed_ms: float
@@ -104,7 +101,7 @@ class _Answer(_Frozen):
     picture: str | None = Field(None, description="with `picture=true`: the slice in grey, a PNG as data URI")
 
 
-class Explanation(_Frozen):
+class Explanation(Frozen):
     """Where the image counted. It shows what the model used, not where a tumor is, nor that the answer is right."""
 
     method: Method
@@ -126,7 +123,7 @@ class ClassifyAnswer(_Answer):
     explanation: Explanation | None = Field(None, description="with `explain=`")
 
 
-class LabelArea(_Frozen):
+class LabelArea(Frozen):
     """How much of the image a label covers."""
 
     value: int = Field(description="its value in the mask")
@@ -134,7 +131,7 @@ class LabelArea(_Frozen):
     area_share: float = Field(description="of all pixels of the image, 0..1")
 
 
-class Mask(_Frozen):
+class Mask(Frozen):
     """A label map as runs of equal pixels, row after row from the top left; the counts add up to the pixels.
 
     In numpy: `np.repeat(values, counts).reshape(shape)`.

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from glioray.errors import ServingError, did_you_mean
+from glioray.frozen import Frozen
 from glioray.plain_values import from_yaml
 from glioray.serving.volume_settings import VolumeArgs
 from glioray.shipped import shipped
@@ -17,10 +18,8 @@ IMPORT_PATH = "glioray.serving.app:build"
 _ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:-]+")
 
 
-class ServeArgs(BaseModel):
+class ServeArgs(Frozen):
     """Settings of the service; data only."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     registry: str = Field("registry", min_length=1, description="address that `glioray publish` published to")
     models: tuple[str, ...] = Field(

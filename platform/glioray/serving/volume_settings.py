@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from glioray.frozen import Frozen
 
 
 @dataclass(frozen=True)
@@ -19,10 +21,8 @@ class Limits:
     members: int
 
 
-class VolumeArgs(BaseModel):
+class VolumeArgs(Frozen):
     """Settings of volumes and of the jobs that segment them; data only."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_body_mb: float = Field(100, gt=0, le=4096, description="largest body of /v1/segment, in 10^6 bytes")
     max_voxels: int = Field(2**27, ge=2**10, le=2**31, description="of all sequences of a volume together")

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from glioray.data.records import Refused
 from glioray.evaluation import bootstrap
+from glioray.frozen import Frozen
 from glioray.registry.bundle import Score
 from glioray.survival.lines import AGE, CLINICAL, MASKS, PREDICTED, Cases, Line
 from glioray.survival.models import Bools, Floats
@@ -31,11 +32,7 @@ _ADDS = {
 }
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class LineScores(_Frozen):
+class LineScores(Frozen):
     """What one way of predicting came to on one population."""
 
     name: str
@@ -49,7 +46,7 @@ class LineScores(_Frozen):
         return next((score for score in self.scores if score.name == name), None)
 
 
-class Difference(_Frozen):
+class Difference(Frozen):
     """One line's figure less that of another, on the same draws of the same patients."""
 
     of: str
@@ -75,7 +72,7 @@ class Difference(_Frozen):
         return "better" if (self.value > 0) == HIGHER_IS_BETTER[self.name] else "worse"
 
 
-class SurvivalReport(_Frozen):
+class SurvivalReport(Frozen):
     """Every figure with all that it takes to believe it."""
 
     schema_version: int = SCHEMA_VERSION

@@ -9,10 +9,10 @@ import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from glioray.errors import RecipeError
+from glioray.frozen import Frozen
 
 Batch = Mapping[str, Tensor]
 Logits = Tensor | tuple[Tensor, ...]
@@ -20,10 +20,8 @@ Counts = dict[str, Tensor]
 TaskName = Literal["classification", "segmentation"]
 
 
-class LossConfig(BaseModel):
+class LossConfig(Frozen):
     """Settings of a task's loss; data only."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Contents(Protocol):

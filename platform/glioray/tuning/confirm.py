@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pydantic import BaseModel, ConfigDict
-
 from glioray.evaluation.arrangement import Entry
 from glioray.evaluation.together import Show, evaluate_runs
+from glioray.frozen import Frozen
 from glioray.recipe import Recipe
 from glioray.registry.bundle import Score
 from glioray.registry.locate import locate
@@ -19,10 +18,8 @@ from glioray.tuning.plan import FINAL, SweepPlan
 DEFAULT, FOUND = "default", "found"
 
 
-class Confirmed(BaseModel):
+class Confirmed(Frozen):
     """A recipe trained anew: what validation says, and what the test split said, once."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     folder: str

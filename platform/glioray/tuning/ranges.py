@@ -13,16 +13,16 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from glioray.frozen import Frozen
 
 Value = Any  # plain, as YAML would give it
 _SCALARS = (bool, int, float, str, type(None))
 
 
-class Range(BaseModel, ABC):
+class Range(Frozen, ABC):
     """What is common to all kinds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str = Field(description="how its values are spread")
     when: dict[str, Value] = Field(

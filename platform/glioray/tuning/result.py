@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from glioray.frozen import Frozen
 from glioray.recipe import Recipe
 from glioray.registry.card import NOT_A_DEVICE, describe
 from glioray.training.record import write_at_once
@@ -26,11 +27,7 @@ _STATES = {
 }
 
 
-class _Values(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TrialRow(_Values):
+class TrialRow(Frozen):
     """One trial: what it tried, how it ended, what it cost."""
 
     number: int
@@ -45,7 +42,7 @@ class TrialRow(_Values):
     after_s: float | None
 
 
-class SweepResult(_Values):
+class SweepResult(Frozen):
     """All of it; `best` holds the numbers of the best trials, the first one that was chosen."""
 
     schema_version: int = SCHEMA_VERSION

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from glioray.frozen import Frozen
 
 Metric = Literal["score", "val/loss", "parameters", "answer_ms"]
 Mode = Literal["max", "min"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Resources(_Section):
+class Resources(Frozen):
     """What a trial takes; of how many workers it is, `scaling.num_workers` of its recipe says."""
 
     cpus: float = Field(1.0, gt=0, le=256, description="cores for each worker of a trial, which are its threads too")
@@ -24,7 +22,7 @@ class Resources(_Section):
     )
 
 
-class Scheduler(_Section):
+class Scheduler(Frozen):
     """Which trials are stopped before their end."""
 
     name: Literal["asha", "hyperband", "median", "none"] = Field(
@@ -35,7 +33,7 @@ class Scheduler(_Section):
     reduction_factor: int = Field(3, ge=2, le=16, description="asha, hyperband: one of so many goes on at each rung")
 
 
-class Sampler(_Section):
+class Sampler(Frozen):
     """Which settings are tried next."""
 
     name: Literal["tpe", "multivariate", "qmc", "random", "grid", "cma_es", "nsga2"] = Field(
@@ -47,7 +45,7 @@ class Sampler(_Section):
     population: int = Field(16, ge=2, le=10_000, description="nsga2: trials of a generation")
 
 
-class Search(_Section):
+class Search(Frozen):
     """The `search:` of a file in `search_spaces/`, but for its space."""
 
     metric: tuple[Metric, ...] = Field(

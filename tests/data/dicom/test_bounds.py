@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,16 +66,6 @@ def test_a_scan_of_many_frames_is_read_as_far_as_the_caller_wants(tmp_path, writ
     assert len(series_among({"one": file}, most_frames=300).series[0].frames) == 300
     ((_, reason),) = series_among({"one": file}, most_frames=299).unreadable
     assert "claims 300 frames; at most 299 are read" in reason
-
-
-@pytest.fixture
-def little_room():
-    """1 GB of addresses more than this process has now."""
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    size_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (size_bytes + 2**30, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 @pytest.mark.parametrize(

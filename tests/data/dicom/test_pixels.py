@@ -139,3 +139,15 @@ def test_cut_off_pixels_are_refused_by_name(tmp_path, write_series) -> None:
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(UnreadableError, match=r"^scan/IM03_T1: its pixels cannot be read"):
         values(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["the whole", "a fragment"])
+def test_what_compressed_pixels_say_that_they_have_takes_no_memory(tmp_path, write_series, tools, little_room, part):
+    stream = jpeg_of((32, 40))
+    pixels = np.zeros((3, 32, 40), np.uint8)
+    write_series(pixels=pixels, change=lambda dataset, _: tools.compress(dataset, JPEGBaseline8Bit, stream))
+    path = tmp_path / "scan" / "IM03_T1"
+    content = path.read_bytes()
+    at = content.index(stream) - 4 if part == "a fragment" else content.index(b"\xe0\x7f\x10\x00OB") + 8
+    path.write_bytes(content[:at] + struct.pack("<I", 2**32 - 16) + content[at + 4 :])
+    np.testing.assert_allclose(values(tmp_path), np.full((3, 32, 40), 77), atol=1)  # what is there is all there is

@@ -10,11 +10,12 @@ from typing import Any, BinaryIO
 
 from pydicom.dataelem import RawDataElement
 
+from glioray.data.scan_file import read_at_most
+
 MOST_FRAMES = 2**16
 ITEMS, READS, SEQUENCE_BYTES = 4096, 20_000, 2**18  # of a file, and more for each of its frames:
 ITEMS_A_FRAME, READS_A_FRAME, SEQUENCE_BYTES_A_FRAME = 64, 1000, 2**14
 VALUE_BYTES = 2**16
-PIECE_BYTES = 2**24
 ITEM_BEGINS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # in either order of bytes
 
 
@@ -26,14 +27,8 @@ class WholeFile:
         self.seek, self.tell = opened.seek, opened.tell
 
     def read(self, size: int = -1) -> bytes:
-        """As many bytes, or as there are; piece by piece, since Python takes room for all that it is asked for."""
-        if size <= PIECE_BYTES:
-            return self._opened.read(size)
-        pieces = []
-        while size > 0 and (piece := self._opened.read(min(size, PIECE_BYTES))):
-            pieces.append(piece)
-            size -= len(piece)
-        return b"".join(pieces)
+        """As many bytes, or as there are."""
+        return read_at_most(self._opened, size)
 
 
 class CountedFile(WholeFile):

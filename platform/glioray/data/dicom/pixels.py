@@ -13,6 +13,7 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels import iter_pixels
 from pydicom.uid import UID, RLELossless
 
+from glioray.data.dicom.bounds import WholeFile
 from glioray.data.dicom.codestream import coded_size, rle_exceeds
 from glioray.data.dicom.headers import DAMAGED, Encoding, Frame
 from glioray.data.machine_errors import raise_if_of_machine
@@ -55,7 +56,8 @@ def _stored(frames: Sequence[Frame]) -> Iterator[NDArray[Any]]:
         try:
             _refuse_larger_inside(together[0])
             with file.open("rb") as opened:
-                decoded = iter_pixels(opened, indices=[frame.index for frame in together], raw=True)
+                whole: Any = WholeFile(opened)
+                decoded = iter_pixels(whole, indices=[frame.index for frame in together], raw=True)
                 for frame, pixels in zip(together, decoded, strict=True):
                     yield _as_stored(pixels, frame)
         except DAMAGED as error:
@@ -71,7 +73,8 @@ def _refuse_larger_inside(frame: Frame) -> None:
     if not syntax.is_encapsulated:
         return
     with frame.file.open("rb") as opened:
-        dataset = pydicom.dcmread(opened, specific_tags=["PixelData", "NumberOfFrames"])
+        whole: Any = WholeFile(opened)
+        dataset = pydicom.dcmread(whole, specific_tags=["PixelData", "NumberOfFrames"])
     for stream in generate_frames(dataset.PixelData, number_of_frames=encoding.num_frames):
         if syntax == RLELossless:
             if rle_exceeds(stream, _num_bytes(encoding)):

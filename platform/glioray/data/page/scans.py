@@ -5,7 +5,6 @@ Shapes: C channels, S x S prepared pixels, H x W pixels of a picture.
 
 from __future__ import annotations
 
-import base64
 import io
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from glioray import pages
 from glioray.data.page.table import Table
 from glioray.data.prepared import PreparedDataset
 from glioray.data.shards import read_rows
@@ -36,7 +36,7 @@ def draw_rows(dataset: PreparedDataset, table: Table, rows: Collection[int]) -> 
     channel = _telling_channel(dataset.manifest.contents.channels)
     values = tuple(dataset.manifest.contents.labels.values())
     return {
-        row: data_uri(_picture(pixels["image"][channel], pixels.get("mask"), values))
+        row: picture_uri(_picture(pixels["image"][channel], pixels.get("mask"), values))
         for row, pixels in iterate_pixels(dataset, table, rows)
     }
 
@@ -56,7 +56,7 @@ def iterate_pixels(
                 yield wanted[number], {name: pixels[name].copy() for name in ("image", "mask") if name in pixels}
 
 
-def data_uri(pixels: NDArray[np.uint8], quality: int = QUALITY) -> str:
+def picture_uri(pixels: NDArray[np.uint8], quality: int = QUALITY) -> str:
     """(H,W) as a WebP, (H,W,3) as a JPEG that keeps colors sharp, for an HTML page to hold itself."""
     image = Image.fromarray(pixels)
     if image.mode == "RGB":
@@ -68,7 +68,7 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> str:
     """A data: URI of an image in a format of Pillow's."""
     stream = io.BytesIO()
     image.save(stream, format=kind.upper(), **options)
-    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"
+    return pages.data_uri(stream.getvalue(), kind)
 
 
 def _telling_channel(channels: tuple[str, ...]) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from glioray.data.page.scans import data_uri, encoded
+from glioray.data.page.scans import encoded, picture_uri
 
 FRAME_PX = 176
 DARKEST_HEAD = 24
@@ -34,7 +34,7 @@ def head_window(images: NDArray[np.uint8]) -> Window:
 
 def grey_sheet(frames: NDArray[np.uint8], window: Window, columns: int) -> str:
     """A WebP of all frames (F,S,S) in lines of `columns`."""
-    return data_uri(_sheet(frames, window, columns, Image.Resampling.LANCZOS), QUALITY)
+    return picture_uri(_sheet(frames, window, columns, Image.Resampling.LANCZOS), QUALITY)
 
 
 def label_sheet(masks: NDArray[np.bool_], window: Window, columns: int, color: tuple[int, int, int]) -> str:

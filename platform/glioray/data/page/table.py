@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glioray.data.prepared import PreparedDataset
+from glioray.data.shard_writer import SPACINGS
 from glioray.data.shards import read_columns
 
-SPACING = ("spacing_slice_mm", "spacing_row_mm", "spacing_column_mm")
-ALWAYS = ("source", "group_id", "patient_id", "slice_index", "brain_fraction", "raw_height", "raw_width", *SPACING)
+ALWAYS = ("source", "group_id", "patient_id", "slice_index", "brain_fraction", "raw_height", "raw_width", *SPACINGS)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _table(parts: tuple[str, ...], rows_a_part: Sequence[int], columns: dict[str
         slice_index=np.array(columns["slice_index"], dtype=np.int64),
         brain_fraction=np.array(columns["brain_fraction"], dtype=np.float64),
         raw_size_px=np.array([columns["raw_height"], columns["raw_width"]], dtype=np.int64).T,
-        spacing_mm=np.array([columns[name] for name in SPACING], dtype=np.float64).T,
+        spacing_mm=np.array([columns[name] for name in SPACINGS], dtype=np.float64).T,
         label=np.array(columns.get("label", np.full(count, -1)), dtype=np.int64),
         label_pixels=np.array(columns.get("label_pixels", np.zeros((count, 0))), dtype=np.int64).reshape(count, -1),
     )

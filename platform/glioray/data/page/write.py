@@ -58,8 +58,8 @@ def _context(dataset: PreparedDataset, histograms: Mapping[str, NDArray[np.int64
         "remark_rows": [(each.source, each.reason) for each in manifest.remarks],
         "shard_rows": [(shard.path, shard.sha256) for shard in manifest.shards],
         "walk": walk_of(dataset, table, patients),
-        "style": _own_text("page.css"),
-        "script": (script := _own_text("walk.js")),
+        "style": pages.family_style(),
+        "script": (script := _script()),
         # What the page's security policy allows to run: this script and no other.
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         **_tables(dataset, table, patients),
@@ -108,5 +108,5 @@ def _pictures(dataset: PreparedDataset, table: Table, patients: Patients) -> dic
     return {**sheets, "pictures": draw_rows(dataset, table, shown), "sources": table.source}
 
 
-def _own_text(name: str) -> Markup:
-    return Markup(resources.files("glioray.data.page").joinpath(name).read_text(encoding="utf-8"))  # noqa: S704
+def _script() -> Markup:
+    return Markup(resources.files("glioray.data.page").joinpath("walk.js").read_text(encoding="utf-8"))  # noqa: S704

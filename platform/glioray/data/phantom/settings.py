@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from glioray.frozen import Frozen
 
 
-class PhantomSettings(BaseModel):
+class PhantomSettings(Frozen):
     """How many synthetic patients, how finely scanned; the same settings give the same bytes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     num_patients: int = Field(
         64, ge=4, le=9999, description="Patients in all; glioma, meningioma, notumor, pituitary take turns."

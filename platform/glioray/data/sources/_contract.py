@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-
 from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Case, Contents, Found, RawVolume, TaskName
 from glioray.errors import DataError
+from glioray.frozen import Frozen
 
 
-class SourceOptions(BaseModel):
+class SourceOptions(Frozen):
     """What a person may say of raw scans that the files do not; a source without such settings takes this."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 Chosen = TypeVar("Chosen", bound=SourceOptions)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from glioray.data.records import Side, TaskName
+from glioray.frozen import Frozen
 from glioray.registry.bundle import Score
 
 SCHEMA_VERSION = 1
@@ -16,11 +17,7 @@ LEVEL = 0.05
 COSTS = ("parameters", "seconds", "megabytes")
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Cost(_Frozen):
+class Cost(Frozen):
     """What an answer takes; of folds that of one of them, since one of them answers."""
 
     parameters: int = Field(description="numbers that training changes")
@@ -28,7 +25,7 @@ class Cost(_Frozen):
     seconds: float = Field(description="of one image alone, the least of several")
 
 
-class Compared(_Frozen):
+class Compared(Frozen):
     """One model."""
 
     name: str
@@ -47,7 +44,7 @@ class Compared(_Frozen):
         return next((score for score in self.scores if score.name == name), None)
 
 
-class Agreement(_Frozen):
+class Agreement(Frozen):
     """How alike the answers of two models are, whatever the truth is."""
 
     value: float | None = Field(description="share of same answers; of masks the Dice of one with the other")
@@ -59,7 +56,7 @@ class Agreement(_Frozen):
     both_wrong: int | None = None
 
 
-class Pair(_Frozen):
+class Pair(Frozen):
     """Two models: the first one's figure less the second one's."""
 
     first: str
@@ -77,7 +74,7 @@ class Pair(_Frozen):
         return self.p_holm < LEVEL
 
 
-class Comparison(_Frozen):
+class Comparison(Frozen):
     """Every figure with all that it takes to believe it."""
 
     schema_version: int = SCHEMA_VERSION
