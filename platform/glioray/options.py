@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from glioray.errors import RecipeError
 from glioray.models import _contract as models
-from glioray.plain_values import from_yaml
+from glioray.plain_values import flat, from_yaml
 from glioray.recipe import Recipe
 from glioray.recipe_file import read_recipe
 from glioray.tasks import _contract as tasks
@@ -39,16 +39,9 @@ def planned_recipe(path: Path, settings: Sequence[str]) -> tuple[Recipe, list[st
         return recipe, []
     from glioray.training.auto import resolved
 
-    given = {*_paths(read_recipe(path)), *values_of(settings, "--set")}
+    given = {*flat(read_recipe(path)), *values_of(settings, "--set")}
     recipe, taken = resolved(recipe, given)
     return recipe, [f"plan: {found.path} = {found.value} ({found.why})" for found in taken]
-
-
-def _paths(values: Any, prefix: str = "") -> set[str]:
-    """Dotted paths of all plain values."""
-    if not isinstance(values, Mapping):
-        return {prefix.rstrip(".")}
-    return {path for name, value in values.items() for path in _paths(value, f"{prefix}{name}.")}
 
 
 def values_of(settings: Sequence[str], option: str) -> dict[str, Any]:

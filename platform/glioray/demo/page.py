@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,10 +48,9 @@ def _section(out: Path, one: Finished) -> dict[str, Any]:
         "scores": [
             (score.name, score.value, describe(score, one.evaluation.leak)) for score in one.evaluation.headline
         ],
-        "curves": _inline((one.run / CURVES).read_bytes()),
+        "curves": pages.data_uri((one.run / CURVES).read_bytes()),
         "report": os.path.relpath(one.run / "evaluation" / "report.html", out),
         "sheets": _sheets(one),
-        "num_asked": len(one.asked),
     }
 
 
@@ -66,18 +64,16 @@ def _sheets(one: Finished) -> list[dict[str, Any]]:
     predictions = np.stack([asked.predicted for asked in one.asked if asked.predicted is not None])
     captions = [asked.caption for asked in one.asked]
     sheet = segmentation_sheet(images, truths, predictions, labels, captions)
-    return [{"picture": _inline(sheet), "caption": "Of each test patient the slice with the most tumor, as served."}]
+    return [
+        {"picture": pages.data_uri(sheet), "caption": "Of each test patient the slice with the most tumor, as served."}
+    ]
 
 
 def _answered_kind(asked: Asked) -> dict[str, Any]:
     assert isinstance(asked.truth, str)
     return {
-        "picture": _inline(scan_sheet([asked.picture], [asked.caption], columns=1)),
-        "bars": _inline(probability_bars(asked.answer["probabilities"], asked.truth)),
+        "picture": pages.data_uri(scan_sheet([asked.picture], [asked.caption], columns=1)),
+        "bars": pages.data_uri(probability_bars(asked.answer["probabilities"], asked.truth)),
         "caption": f"truth: {asked.truth}; answer: {asked.answer['label']}",
         "is_right": asked.answer["label"] == asked.truth,
     }
-
-
-def _inline(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from glioray.data.prepared import PreparedDataset, iterate_batches, load_side
 from glioray.errors import DivergedError, GliorayError
+from glioray.models._contract import num_parameters
 from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
 from glioray.registry.run_folder import BUNDLE
@@ -107,7 +108,7 @@ def figures(trial: Trial) -> Metrics:
         "score": best["score"],
         "val/loss": best["val/loss"],
         "best_epoch": best["epoch"],
-        "parameters": float(sum(parameter.numel() for parameter in bundle.build().parameters())),
+        "parameters": float(num_parameters(bundle.build())),
         **({"answer_ms": _answer_ms(bundle, trial.data)} if "answer_ms" in trial.metric else {}),
     }
 

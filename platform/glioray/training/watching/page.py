@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from glioray import pages
+from glioray.plain_values import flat
 from glioray.registry.card import NOT_A_DEVICE
 from glioray.registry.run_folder import BUNDLE
 from glioray.training.plan import Plan
 from glioray.training.record import CURVES, History, best_row, draw_curves, write_at_once
-from glioray.training.watching.flat import flat
 from glioray.training.watching.listener import Listener
 from glioray.training.watching.origin import Session, begin_session
 from glioray.training.watching.plots import curves
