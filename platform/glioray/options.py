@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from glioray.errors import RecipeError
 from glioray.models import _contract as models
 from glioray.plain_values import flat, from_yaml
+from glioray.problems import refusal, words_of
 from glioray.recipe import Recipe
 from glioray.recipe_file import read_recipe
 from glioray.tasks import _contract as tasks
@@ -103,8 +104,7 @@ def checked(settings: type[Settings], **options: object) -> Settings:
         return settings.model_validate(options)
     except ValidationError as error:
         first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:
-            raise RecipeError(message) from None
+            raise RecipeError(words_of(first)) from None
         option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
-        raise RecipeError(f"{option} {first['input']!r} is refused: {message[0].lower()}{message[1:]}") from None
+        raise RecipeError(f"{option} {refusal(first)}") from None

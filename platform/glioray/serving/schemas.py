@@ -14,11 +14,13 @@ from glioray.serving.explaining import known_methods
 from glioray.serving.turns import ReplicaState
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """What an answer and its parts are made of."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ModelInfo(_Frozen):
+class ModelInfo(Frozen):
     """A served model: what it answers, what it learned from, how good it is."""
 
     name: str
@@ -74,26 +76,26 @@ class ModelInfo(_Frozen):
         )
 
 
-class Models(_Frozen):
+class Models(Frozen):
     """Every served model."""
 
     models: tuple[ModelInfo, ...]
 
 
-class Replicas(_Frozen):
+class Replicas(Frozen):
     """Every process that answers, and what with."""
 
     replicas: dict[str, ReplicaState]
 
 
-class Readiness(_Frozen):
+class Readiness(Frozen):
     """Whether every model answers."""
 
     ready: bool
     models: dict[str, bool]
 
 
-class _Answer(_Frozen):
+class _Answer(Frozen):
     model: str
     version: int
     elapsed_ms: float
@@ -104,7 +106,7 @@ class _Answer(_Frozen):
     picture: str | None = Field(None, description="with `picture=true`: the slice in grey, a PNG as data URI")
 
 
-class Explanation(_Frozen):
+class Explanation(Frozen):
     """Where the image counted. It shows what the model used, not where a tumor is, nor that the answer is right."""
 
     method: Method
@@ -126,7 +128,7 @@ class ClassifyAnswer(_Answer):
     explanation: Explanation | None = Field(None, description="with `explain=`")
 
 
-class LabelArea(_Frozen):
+class LabelArea(Frozen):
     """How much of the image a label covers."""
 
     value: int = Field(description="its value in the mask")
@@ -134,7 +136,7 @@ class LabelArea(_Frozen):
     area_share: float = Field(description="of all pixels of the image, 0..1")
 
 
-class Mask(_Frozen):
+class Mask(Frozen):
     """A label map as runs of equal pixels, row after row from the top left; the counts add up to the pixels.
 
     In numpy: `np.repeat(values, counts).reshape(shape)`.

@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from glioray.pages import data_uri
 from glioray.serving.drawing import runs
 from glioray.serving.jobs import Job, State
-from glioray.serving.schemas import ModelInfo
+from glioray.serving.schemas import Frozen, ModelInfo
 from glioray.serving.volumes import SegmentedVolume
 
 ML = "in ml; none where the file does not say how far its voxels are apart"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Amount(_Frozen):
+class Amount(Frozen):
     """How much of the volume a label or a region fills."""
 
     voxels: int
@@ -33,7 +29,7 @@ class LabelAmount(Amount):
     value: int
 
 
-class SliceLabels(_Frozen):
+class SliceLabels(Frozen):
     """One slice: its labels' pixels, and the map as runs of equal pixels, row after row.
 
     In numpy: `np.repeat(values, counts).reshape(shape[1:])`.
@@ -45,7 +41,7 @@ class SliceLabels(_Frozen):
     picture: str | None = Field(None, description="with `picture=true`: the slice in grey, a PNG as data URI")
 
 
-class VolumeAnswer(_Frozen):
+class VolumeAnswer(Frozen):
     """The labels of a volume; slices from the lowest up, rows to the back, columns to the patient's left."""
 
     model: str
@@ -94,7 +90,7 @@ class VolumeAnswer(_Frozen):
         )
 
 
-class SlicePictures(_Frozen):
+class SlicePictures(Frozen):
     """One slice of a volume in every channel of the model."""
 
     pictures: dict[str, str] = Field(
@@ -102,7 +98,7 @@ class SlicePictures(_Frozen):
     )
 
 
-class JobStatus(_Frozen):
+class JobStatus(Frozen):
     """What has become of a volume that was sent as a job."""
 
     job: str = Field(description="its id")
