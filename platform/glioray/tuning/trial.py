@@ -24,11 +24,12 @@ from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
 from glioray.registry.run_folder import BUNDLE
 from glioray.serving.predictor import Predictor
-from glioray.training.checkpoints import checkpoint_name, checkpoints
+from glioray.training.checkpoints import checkpoint_name, checkpoints, say_to_log
 from glioray.training.epoch import Batch
+from glioray.training.finished import write_best
 from glioray.training.loop import fit
 from glioray.training.memory import memory_limited, memory_told
-from glioray.training.record import best_row, open_run, read_metrics, write_bundle, write_metrics
+from glioray.training.record import best_row, open_run, read_metrics, write_metrics
 from glioray.training.state import read_history
 from glioray.training.worker import LocalWorker, Metrics
 
@@ -186,12 +187,8 @@ def _worker(trial: Trial, sides: Sides | None, tell: Callable[[Metrics], None]) 
 
 def _finish(trial: Trial) -> None:
     """The bundle of the best epoch in place of the checkpoints."""
-    kept = checkpoints(trial.folder)
-    history = read_history(kept[-1])
-    best = int(history[-1]["best_epoch"])
-    write_metrics(trial.folder, history)
-    write_bundle(trial.folder, trial.recipe, trial.data, trial.folder / checkpoint_name(best), best)
-    for checkpoint in kept:
+    write_best(trial.folder, trial.recipe, trial.data, say_to_log)
+    for checkpoint in checkpoints(trial.folder):
         shutil.rmtree(checkpoint)
 
 
