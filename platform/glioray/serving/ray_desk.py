@@ -5,6 +5,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from typing import Any, TypeVar
 
 from ray import serve
@@ -112,8 +113,8 @@ class RemoteDesk:
         await self._ask(self.handle.cancel.remote(job_id, owner))
 
     def drop(self, job_id: str) -> None:
-        """Sends it off."""
-        self.handle.drop.remote(job_id)
+        """Sends it off as a request of nobody's: with whoever hung up, Serve would cancel what was sent for them."""
+        Context().run(self.handle.drop.remote, job_id)
 
     async def replicas(self) -> dict[str, ReplicaState]:
         """Raises ProblemError."""
