@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from glioray.cli import main
+from glioray.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
 UNET = str(ROOT / "search_spaces" / "classic_unet.yaml")
@@ -105,14 +106,17 @@ def test_prepare_prints_one_json_object(
 
 def test_plan_says_what_a_run_would_take(monkeypatch, capsys, unet_recipe, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(unet_recipe.to_yaml())
+    gated = unet_recipe.values() | {"model": {"name": "attention_unet", "base_filters": 4, "depth": 1}}
+    recipe.write_text(Recipe.from_values(gated).with_values("optimizer.name", "adam").to_yaml())
     monkeypatch.setattr("glioray.training.estimate.TRIAL_S", 0.0)
     monkeypatch.setattr(sys, "argv", ["glioray", "plan", str(recipe), "--runs", str(tmp_path / "runs"), "--json"])
 
     with contextlib.suppress(SystemExit):
         main()
 
-    found = json.loads(capsys.readouterr().out)
+    output, errors = capsys.readouterr()
+    assert "adam's decay shuts off gates for good" in errors
+    found = json.loads(output)
     assert found["run_s"] == pytest.approx(3 * found["epoch_s"])
     assert found["worker_bytes"] > 1e8
     assert not (tmp_path / "runs").exists()

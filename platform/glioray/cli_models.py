@@ -66,13 +66,15 @@ def plan(
     from glioray.data.prepared import PreparedDataset
     from glioray.options import planned_recipe
     from glioray.training.estimate import estimate, require_room
-    from glioray.training.plan import check_fit
+    from glioray.training.plan import cautions, check_fit
 
     chosen, planned = planned_recipe(recipe, settings or ())
     for line in planned:
         terminal.say(line, as_json)
     data = PreparedDataset.open(local_folder(chosen.data.path), chosen.data.fold)
     check_fit(chosen, data)
+    for line in cautions(chosen, data):
+        terminal.say(line)
     found = estimate(chosen, data)
     facts = vars(found) if as_json else found.facts(chosen)
     terminal.close(as_json, "What it would take", facts, f"glioray train {recipe}")

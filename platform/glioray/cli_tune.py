@@ -132,7 +132,8 @@ def _write(plan: SweepPlan, study: Study, confirmed: tuple[Confirmed, ...], comm
 
 def _facts(plan: SweepPlan, result: SweepResult) -> dict[str, Any]:
     from glioray import terminal
-    from glioray.tuning.page import FILE_NAME, duration
+    from glioray.pages import duration
+    from glioray.tuning.page import FILE_NAME
     from glioray.tuning.result import test_text
 
     by, best = result.rows_of, result.chosen
@@ -167,8 +168,8 @@ def _published(plan: SweepPlan, result: SweepResult, name: str, registry: str) -
 def _show_space(plan: SweepPlan, as_json: bool, recipe: Path) -> None:
     """What is searched, and from a trial of seconds how long it takes."""
     from glioray import terminal
+    from glioray.pages import duration
     from glioray.training.estimate import estimate
-    from glioray.tuning.page import duration
 
     space, search = plan.space, plan.space.search
     found = estimate(space.base, plan.data)

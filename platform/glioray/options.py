@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from glioray.errors import RecipeError
 from glioray.models import _contract as models
-from glioray.plain_values import from_yaml
+from glioray.plain_values import flat, from_yaml
+from glioray.problems import refusal, words_of
 from glioray.recipe import Recipe
 from glioray.recipe_file import read_recipe
 from glioray.tasks import _contract as tasks
@@ -39,16 +40,9 @@ def planned_recipe(path: Path, settings: Sequence[str]) -> tuple[Recipe, list[st
         return recipe, []
     from glioray.training.auto import resolved
 
-    given = {*_paths(read_recipe(path)), *values_of(settings, "--set")}
+    given = {*flat(read_recipe(path)), *values_of(settings, "--set")}
     recipe, taken = resolved(recipe, given)
     return recipe, [f"plan: {found.path} = {found.value} ({found.why})" for found in taken]
-
-
-def _paths(values: Any, prefix: str = "") -> set[str]:
-    """Dotted paths of all plain values."""
-    if not isinstance(values, Mapping):
-        return {prefix.rstrip(".")}
-    return {path for name, value in values.items() for path in _paths(value, f"{prefix}{name}.")}
 
 
 def values_of(settings: Sequence[str], option: str) -> dict[str, Any]:
@@ -110,8 +104,7 @@ def checked(settings: type[Settings], **options: object) -> Settings:
         return settings.model_validate(options)
     except ValidationError as error:
         first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:
-            raise RecipeError(message) from None
+            raise RecipeError(words_of(first)) from None
         option = "--" + "-".join(str(part) for part in first["loc"]).replace("_", "-")
-        raise RecipeError(f"{option} {first['input']!r} is refused: {message[0].lower()}{message[1:]}") from None
+        raise RecipeError(f"{option} {refusal(first)}") from None

@@ -24,6 +24,13 @@ def counted(amount: int, units: str) -> str:
     return f"{amount:,} {units.removesuffix('s') if amount == 1 else units}"
 
 
+def duration(seconds: float) -> str:
+    """As `42 s`, `12 min` or `3.4 h`."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def family_style() -> Markup:
     """That of the data set's page, which the pages of a run and of a sweep share."""
     return Markup(resources.files("glioray.data.page").joinpath("page.css").read_text(encoding="utf-8"))  # noqa: S704

@@ -8,7 +8,7 @@ for a value that contains itself, or for gigabytes, which any message about it w
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
@@ -46,6 +46,17 @@ def from_yaml(content: bytes | str) -> Any:
         raise ValueError(" ".join(str(error).split())) from None
     _refuse_half_characters(value)
     return value
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted paths, as `--set` takes them."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
 
 
 def _refuse_aliases_and_depth(content: bytes | str) -> None:

@@ -6,18 +6,19 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from glioray.errors import RecipeError, did_you_mean
+from glioray.errors import GliorayError, RecipeError, did_you_mean
 
 
 class Problems:
-    """Collects what is wrong with the sections of a recipe.
+    """Collects what is wrong with settings and their sections.
 
     Args:
         source: where the settings come from, which every line begins with.
+        kind: of the error that they end in.
     """
 
-    def __init__(self, source: str) -> None:
-        self.source = source
+    def __init__(self, source: str, kind: type[GliorayError] = RecipeError) -> None:
+        self.source, self.kind = source, kind
         self.lines: list[str] = []
 
     def check(self, section: type[BaseModel], values: Any, prefix: str, skip: tuple[str, ...] = ()) -> BaseModel | None:
@@ -34,10 +35,10 @@ class Problems:
         """Does nothing where all is well.
 
         Raises:
-            RecipeError: a line for each problem.
+            GliorayError: of the given kind: a line for each problem.
         """
         if self.lines:
-            raise RecipeError("\n".join(f"{self.source}: {line}" for line in self.lines))
+            raise self.kind("\n".join(f"{self.source}: {line}" for line in self.lines))
 
 
 def _line(section: type[BaseModel], problem: Any, prefix: str) -> str:
@@ -48,10 +49,21 @@ def _line(section: type[BaseModel], problem: Any, prefix: str) -> str:
         return f"{path}: there is no such setting{did_you_mean(loc[-1], _fields_at(section, loc[:-1]))}"
     if problem["type"] == "missing":
         return f"{path}: missing"
-    message: str = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "value_error" and not loc:  # of a check across fields, whose text names them
-        return f"{prefix.rstrip('.')}: {message}" if prefix else message
-    return f"{path.rstrip('.')}: {problem['input']!r} is refused: {message[0].lower()}{message[1:]}"
+        return f"{prefix.rstrip('.')}: {words_of(problem)}" if prefix else words_of(problem)
+    return f"{path.rstrip('.')}: {refusal(problem)}"
+
+
+def refusal(problem: Any) -> str:
+    """What pydantic says of a value that it refuses, without its path."""
+    message = words_of(problem)
+    return f"{problem['input']!r} is refused: {message[0].lower()}{message[1:]}"
+
+
+def words_of(problem: Any) -> str:
+    """What pydantic says of a problem, or what a check of ours told it."""
+    message: str = problem["msg"].removeprefix("Value error, ")
+    return message
 
 
 def _fields_at(section: type[BaseModel], loc: list[str]) -> list[str]:

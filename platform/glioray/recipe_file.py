@@ -1,11 +1,11 @@
-"""A file of `search_spaces/` as it was written: its parts, unchecked."""
+"""A file of `search_spaces/` or `serve/` as it was written: its parts, unchecked."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from glioray.errors import RecipeError, did_you_mean
+from glioray.errors import GliorayError, RecipeError, did_you_mean
 from glioray.plain_values import from_yaml
 from glioray.shipped import shipped
 
@@ -25,13 +25,7 @@ def read_file(path: Path) -> dict[str, Any]:
     Raises:
         RecipeError: the file is not there, is not YAML, or has something else at its top.
     """
-    try:
-        content = from_yaml(shipped(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        near = did_you_mean(path.name, [other.name for other in shipped(path.parent).glob("*.yaml")])
-        raise RecipeError(f"{path}: no such recipe{near}") from None
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{path}: not readable as YAML: {error}") from None
+    content = read_shipped(path, "recipe", RecipeError)
     if not isinstance(content, dict) or "recipe" not in content:
         raise RecipeError(f"{path}: has no `recipe:` at its top; put the settings of the run below one")
     if unknown := sorted(map(str, set(content) - {"recipe", "search"})):
@@ -39,3 +33,18 @@ def read_file(path: Path) -> dict[str, Any]:
             f"{path}: {unknown[0]!r} is unknown at the top{did_you_mean(unknown[0], ['recipe', 'search'])}"
         )
     return content
+
+
+def read_shipped(path: Path, what: str, kind: type[GliorayError]) -> Any:
+    """The value of a YAML file that is there or ships under this name.
+
+    Raises:
+        GliorayError: of the given kind: there is no such file (`what` it would be), or it is not YAML.
+    """
+    try:
+        return from_yaml(shipped(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        near = did_you_mean(path.name, [other.name for other in shipped(path.parent).glob("*.yaml")])
+        raise kind(f"{path}: no such {what}{near}") from None
+    except (OSError, ValueError) as error:
+        raise kind(f"{path}: not readable as YAML: {error}") from None

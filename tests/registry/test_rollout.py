@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
 import pytest
 
 from glioray.errors import RegistryError
-from glioray.registry.rollout import FILE, Rollout, Serving, change, read_rollout, serving
+from glioray.registry import rollout
+from glioray.registry.rollout import CLAIM, FILE, Rollout, Serving, change, read_rollout, serving
 from glioray.registry.store import MARKER, Store
 
 
@@ -92,6 +97,37 @@ def test_a_damaged_record_says_how_to_write_it_anew(store):
     store.write("kinds", FILE, b'{"version": 0}')
     with pytest.raises(RegistryError, match=r"glioray rollout kinds --to VERSION"):
         read_rollout(store, "kinds")
+
+
+def test_two_changes_at_once_are_one_after_the_other(store, monkeypatch):
+    both = threading.Barrier(2)
+
+    def read(store, name):
+        now = read_rollout(store, name)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.5)
+        return now
+
+    change(store, "kinds", to=1)
+    monkeypatch.setattr(rollout, "read_rollout", read)
+    with ThreadPoolExecutor() as pool:
+        changed = [*pool.map(lambda to: change(store, "kinds", to), (2, 3))]
+    first, second = sorted(changed, key=lambda one: one.before != 1)
+    assert (first.before, second.before) == (1, first.version)
+    assert of(store) == [(f"kinds@{second.version}", None)]
+
+
+def test_a_change_that_was_killed_holds_the_others_up_in_one_line(store, monkeypatch):
+    monkeypatch.setattr(rollout, "WAIT_S", 0)
+    assert store.create("kinds", CLAIM)
+    with pytest.raises(RegistryError, match=r"another process is changing .*: remove kinds/rollout\.json\.claim$"):
+        change(store, "kinds", to=2)
+
+    store.remove("kinds", CLAIM)
+    with pytest.raises(RegistryError, match="nothing was rolled out before"):
+        change(store, "kinds", back=True)
+    change(store, "kinds", to=2)
+    assert of(store) == [("kinds@2", None)]
 
 
 def test_serving_is_a_value():

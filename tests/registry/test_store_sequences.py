@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from glioray.errors import RegistryError
+from glioray.registry import rollout
 from glioray.registry.bundle import ModelBundle
-from glioray.registry.rollout import Rollout, change, read_rollout, serving
+from glioray.registry.rollout import CLAIM, Rollout, change, read_rollout, serving
 from glioray.registry.store import LATEST, Published, Store
 
 NAME, ALIASES = "unet", (LATEST, "ward")
@@ -51,6 +52,11 @@ class DyingFiles:
         if self._is_last():
             raise Killed
         return self._files.open(*args)
+
+    def rm_file(self, path: str) -> None:
+        if self._is_last():
+            raise Killed
+        self._files.rm_file(path)
 
     def _is_last(self) -> bool:
         self._left -= 1
@@ -131,10 +137,16 @@ class Registry(RuleBasedStateMachine):
         assert self.rollout.version == (before.version if before.canary is not None else before.before)
         assert self.rollout.canary is None
 
-    @rule(to=versions, steps=st.integers(0, 1), is_halfway=st.booleans())
+    @rule(to=versions, steps=st.integers(0, 3), is_halfway=st.booleans())
     def roller_dies(self, to: int, steps: int, is_halfway: bool) -> None:
         self._dies(steps, is_halfway, lambda store: change(store, NAME, to))
-        assert read_rollout(self.store, NAME) == self.rollout
+        now = read_rollout(self.store, NAME)
+        assert now == self.rollout or (steps == 3 and now is not None and now.version == to)
+        self.rollout = now
+        if steps > 0:
+            with pytest.raises(RegistryError, match="one was killed at it"):
+                change(self.store, NAME, to)
+            self.store.remove(NAME, CLAIM)
 
     @invariant()
     def every_version_is_whole(self) -> None:
@@ -169,7 +181,11 @@ class Registry(RuleBasedStateMachine):
                 return
 
 
-def test_no_sequence_of_steps_and_deaths_shows_half_a_version(bundle: ModelBundle) -> None:
+def test_no_sequence_of_steps_and_deaths_shows_half_a_version(
+    bundle: ModelBundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollout, "WAIT_S", 0)
+
     class WithBundle(Registry):
         source = staticmethod(bundle.save)
 

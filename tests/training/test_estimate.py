@@ -103,4 +103,4 @@ def test_too_little_disk_is_refused_before_a_folder_is_made(recipe, tmp_path, mo
 def test_a_person_reads_where_the_rows_wait(recipe):
     assert FOUND.facts(recipe)["train side"] == "1 GB, from the workers' memory"
     assert "object store" in replace(FOUND, is_in_memory=False).facts(recipe)["train side"]
-    assert FOUND.facts(recipe)["run"] == "2 min at most, 5 epochs"
+    assert FOUND.facts(recipe)["run"] == "100 s at most, 5 epochs"

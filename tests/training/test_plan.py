@@ -9,7 +9,7 @@ from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import PreparedDataset
 from glioray.errors import DataError
 from glioray.recipe import Recipe
-from glioray.training.plan import plan_run
+from glioray.training.plan import cautions, plan_run
 
 TIMM = {"task": "segmentation", "loss": {}, "budget": {"batch_size": 4}}
 
@@ -26,6 +26,26 @@ def test_a_fold_is_trained_on_as_a_split(folds: PreparedDataset, unet_recipe: Re
     tested = [plan.data.patients("test") for plan in plans]
     assert sorted(sum(tested, ())) == sorted(folds.split.patients)
     assert len({plan.folder for plan in plans}) == 3
+
+
+@pytest.mark.parametrize(
+    ("model", "optimizer", "told"),
+    [
+        ("attention_unet", "adam", 1),
+        ("attention_unet", "adamw", 0),
+        ("improved_unet", "adam", 0),
+    ],
+)
+def test_a_decay_that_shuts_off_gates_is_told(
+    volumes: PreparedDataset, unet_recipe: Recipe, model: str, optimizer: str, told: int
+) -> None:
+    network = {"name": model, "base_filters": 4, "depth": 2}
+    settings = {"name": optimizer, "weight_decay": 1e-3}
+    recipe = Recipe.from_values(unet_recipe.values() | {"model": network, "optimizer": settings})
+
+    lines = cautions(recipe, volumes)
+    assert ["attention_unet has 2" in line for line in lines] == [True] * told
+    assert cautions(recipe.with_values("optimizer.weight_decay", 0), volumes) == ()
 
 
 def test_weights_are_found_from_another_folder_and_are_the_same_run(

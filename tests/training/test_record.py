@@ -14,7 +14,7 @@ from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
 from glioray.training.checkpoints import checkpoints
 from glioray.training.loop import fit
-from glioray.training.record import draw_curves, open_run, write_bundle, write_metrics
+from glioray.training.record import CURVES, open_run, write_bundle, write_curves, write_metrics
 from glioray.training.state import MODEL, STATE, TRAINED, read_history
 from glioray.training.worker import LocalWorker
 
@@ -42,7 +42,8 @@ def test_history_is_one_line_an_epoch_and_a_picture(tmp_path: Path) -> None:
     write_metrics(tmp_path, history)
     with (tmp_path / "metrics.csv").open(newline="") as file:
         assert [float(row["loss"]) for row in csv.DictReader(file)] == [row["loss"] for row in history]
-    assert draw_curves(history).startswith(b"\x89PNG")
+    write_curves(tmp_path, history)
+    assert (tmp_path / CURVES).read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_bundle_of_a_checkpoint_builds_and_names_its_epoch(

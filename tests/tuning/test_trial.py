@@ -64,6 +64,23 @@ def test_a_trial_goes_on_from_its_last_checkpoint_and_tells_it_again(trial: Tria
     assert resumed.figures["val/loss"] == whole.figures["val/loss"]
 
 
+def test_a_trial_whose_best_checkpoint_is_damaged_ends_with_the_best_that_is_left(trial: Trial) -> None:
+    def end_after_three(row: Metrics) -> None:
+        if row["epoch"] == 3:
+            raise SystemExit
+
+    still = replace(trial, recipe=trial.recipe.with_values("optimizer.learning_rate", 1e-12))  # the first epoch is best
+    with pytest.raises(SystemExit):
+        run_trial(still, None, end_after_three)
+    weights = trial.folder / "checkpoint_00001" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8] + bytes(8))
+
+    assert run_trial(still, None, lambda _: None).kind == "complete"
+
+    assert ModelBundle.load(trial.folder / "bundle").config.epoch > 1
+    assert (trial.folder / "damaged_checkpoint_00001").exists()
+
+
 def test_a_complete_trial_is_not_trained_again(trial: Trial) -> None:
     first, told = run_trial(trial, None, lambda _: None), list[Metrics]()
     assert run_trial(trial, None, told.append) == first

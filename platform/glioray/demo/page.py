@@ -51,7 +51,6 @@ def _section(out: Path, one: Finished) -> dict[str, Any]:
         "curves": pages.data_uri((one.run / CURVES).read_bytes()),
         "report": os.path.relpath(one.run / "evaluation" / "report.html", out),
         "sheets": _sheets(one),
-        "num_asked": len(one.asked),
     }
 
 

@@ -1,12 +1,15 @@
 """Which version of a name its services answer with, and which one is being tried on a share of the requests.
 
 ROOT/NAME/rollout.json, written at once: a service sees the old state or the new. Services look at it by themselves,
-so that it can be changed from anywhere, and holds for those that start later.
+so that it can be changed from anywhere, and holds for those that start later. A claim beside it keeps changes apart.
 """
 
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pydantic import Field
@@ -17,6 +20,8 @@ from glioray.registry.store import Store
 from glioray.schema import FIRST, require_version
 
 FILE = "rollout.json"
+CLAIM = f"{FILE}.claim"
+WAIT_S = 10
 SCHEMA_VERSION = 1
 
 
@@ -98,16 +103,18 @@ def change(
         back: instead to what was before; where a canary is being tried, only that ends.
 
     Raises:
-        RegistryError: no such name or version, or there is no way back.
+        RegistryError: no such name or version, there is no way back, or another process changes it.
     """
-    version, now = to or store.find(name).version, read_rollout(store, name)
-    if back:
-        wanted = _back(now, name)
-    elif canary_share is None or canary_share == 1:
-        wanted = Rollout(version=version, before=_older(store, name, version)) if now is None else now.to(version)
-    else:
-        wanted = _trying(now, name, version, canary_share)
-    write_rollout(store, name, wanted)
+    version = store.find(f"{name}@{to}" if to else name).version
+    with _alone(store, name):
+        now = read_rollout(store, name)
+        if back:
+            wanted = _back(now, name)
+        elif canary_share is None or canary_share == 1:
+            wanted = Rollout(version=version, before=_older(store, name, version)) if now is None else now.to(version)
+        else:
+            wanted = _trying(now, name, version, canary_share)
+        write_rollout(store, name, wanted)
     return wanted
 
 
@@ -130,6 +137,23 @@ def serving(store: Store, wish: str, started_with: int) -> tuple[Serving, ...]:
         return (_served(store, f"{name}@{started_with}"),)
     tried = () if rollout.canary is None else (_served(store, f"{name}@{rollout.canary}", rollout.share),)
     return (_served(store, f"{name}@{rollout.version}"), *tried)
+
+
+@contextmanager
+def _alone(store: Store, name: str) -> Iterator[None]:
+    """Nobody else changes what is rolled out of a name; the others wait for a while."""
+    end = time.monotonic() + WAIT_S
+    while not store.create(name, CLAIM):
+        if time.monotonic() > end:
+            raise RegistryError(
+                f"{store.address}: another process is changing what is rolled out of {name}: try again; if there is "
+                f"none, one was killed at it: remove {name}/{CLAIM}"
+            )
+        time.sleep(0.05)
+    try:
+        yield
+    finally:
+        store.remove(name, CLAIM)
 
 
 def _served(store: Store, reference: str, share: float | None = None) -> Serving:

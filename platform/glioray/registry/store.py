@@ -176,6 +176,21 @@ class Store:
         _require_plain(name)
         self._write(self._path(name, file), content)
 
+    def create(self, name: str, file: str) -> bool:
+        """An empty file beside the versions of a published name; false where it is there already. Raises as `read`."""
+        _require_plain(name)
+        try:
+            # The lock is for threads on memory://, whose exclusive creation looks first and creates then.
+            with _CLAIMING, self.files.open(self._path(name, file), "xb"):
+                return True
+        except FileExistsError:
+            return False
+
+    def remove(self, name: str, file: str) -> None:
+        """Raises as `read`."""
+        _require_plain(name)
+        self.files.rm_file(self._path(name, file))
+
     def _follow_newest(self, name: str, moved: int) -> None:
         """Moves `latest` on until it is the newest: the slower of two publishers must not turn it back."""
         while moved != (newest := self.versions(name)[-1]):
@@ -195,15 +210,9 @@ class Store:
         self.files.makedirs(self._path(name), exist_ok=True)
         taken = [entry.removesuffix(".claim") for entry in self._list(self._path(name))]
         version = max((int(entry) for entry in taken if _NUMBER.fullmatch(entry)), default=0) + 1
-        while True:
-            try:
-                # The lock is for threads on memory://, whose exclusive creation looks first and creates then.
-                with _CLAIMING, self.files.open(self._path(name, f"{version}.claim"), "xb"):
-                    pass
-            except FileExistsError:
-                version += 1
-            else:
-                return version
+        while not self.create(name, f"{version}.claim"):
+            version += 1
+        return version
 
     def _write(self, path: str, content: bytes) -> None:
         """Whole or not at all: written beside its place, then moved there."""

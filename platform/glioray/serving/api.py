@@ -46,17 +46,16 @@ ExplainQuery = Annotated[
 UncertaintyQuery = Annotated[
     bool, Query(description="add how unsure each pixel of a slice is, over four mirrored copies; in JSON only")
 ]
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"description": text, "content": {problems.MEDIA_TYPE: {}}}
-    for status, text in {
+_PROBLEMS = problems.described(
+    {
         400: "the image cannot be read",
         404: "no such model",
         413: "the body is too large",
         415: "the format is not known",
         422: "the image does not fit the model",
         503: "busy or not ready, see Retry-After",
-    }.items()
-}
+    }
+)
 _FILE = {"type": "string", "format": "binary"}
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -221,7 +220,7 @@ def _refuse_of_volume(**wishes: bool) -> None:
 async def _ask(model: Served, request: Request, upload: Upload, wish: Wish) -> Reply:
     reply = await model.answer(upload, wish)
     if isinstance(reply, Problem):
-        raise ProblemError(reply.status, reply.title, reply.detail, reply.retry_after_s)
+        raise ProblemError.of(reply)
     visit = visit_of(request.scope)
     if visit is not None:
         visit.found, visit.in_domain = _found(reply), reply.answer.in_domain

@@ -50,8 +50,8 @@ def completed(description: dict[str, Any]) -> dict[str, Any]:
         if path.startswith(f"{GUARDED}/"):
             # The empty one stands for a service without keys, which its own machine may ask.
             call["security"] = [{}, *({name: []} for name in KEYS)]
-            for status, text in OF_ALL_GUARDED.items():
-                call["responses"].setdefault(str(status), {"description": text, "content": {problems.MEDIA_TYPE: {}}})
+            for status, problem in problems.described(OF_ALL_GUARDED).items():
+                call["responses"].setdefault(str(status), problem)
         if "422" in call["responses"]:  # FastAPI's own says that it is JSON of another kind
             call["responses"]["422"]["content"] = {problems.MEDIA_TYPE: {}}
         _show_examples(path, call)

@@ -20,7 +20,7 @@ from glioray.serving.answering import Reply, Wish, answer_all
 from glioray.serving.batches import Batches, QueueFullError
 from glioray.serving.metrics import Metrics
 from glioray.serving.predictor import Predictor
-from glioray.serving.problems import Problem, ProblemError
+from glioray.serving.problems import Problem, ProblemError, come_back
 from glioray.serving.schemas import ModelInfo
 from glioray.serving.settings import ServeArgs
 from glioray.serving.upload import Sent, Upload
@@ -121,6 +121,4 @@ class HostedModel:
         self._last.ended_at = time.monotonic()
 
     def _away(self, title: str, cause: str) -> ProblemError:
-        wait_s = self.args.retry_after_s
-        detail = f"{self.info.name}: {cause}. Send the request again in {wait_s} s."
-        return ProblemError(503, f"The model {title}", detail, wait_s)
+        return come_back(f"The model {title}", f"{self.info.name}: {cause}", "request", self.args.retry_after_s)

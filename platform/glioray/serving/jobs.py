@@ -15,7 +15,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Literal
 
-from glioray.serving.problems import Problem, ProblemError
+from glioray.serving.problems import Problem, ProblemError, come_back
 from glioray.serving.schemas import ModelInfo
 from glioray.serving.volume_settings import VolumeArgs
 from glioray.serving.volumes import Progress, SegmentedVolume, Step
@@ -169,8 +169,7 @@ class Jobs:
         return sorted(finished, key=lambda job: job.ended_at or 0)
 
     def _full(self, cause: str) -> ProblemError:
-        wait_s = self.args.retry_after_s
-        return ProblemError(503, "The service is busy", f"{cause}. Send the volume again in {wait_s} s.", wait_s)
+        return come_back("The service is busy", cause, "volume", self.args.retry_after_s)
 
 
 def result_of(job: Job) -> SegmentedVolume:
@@ -180,8 +179,7 @@ def result_of(job: Job) -> SegmentedVolume:
         ProblemError: what ended it, or 409 where it has not ended.
     """
     if job.problem is not None:
-        problem = job.problem
-        raise ProblemError(problem.status, problem.title, problem.detail, problem.retry_after_s)
+        raise ProblemError.of(job.problem)
     if job.result is None:
         detail = f"{job.progress.done} of {job.progress.total} slices are done. Ask for /v1/jobs/{job.job_id}."
         raise ProblemError(409, "The job is not done", detail, 1)

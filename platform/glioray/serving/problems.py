@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -36,6 +38,21 @@ class ProblemError(Exception):
     def __init__(self, status: int, title: str, detail: str, retry_after_s: int | None = None) -> None:
         super().__init__(detail)
         self.problem = Problem(status, title, detail, retry_after_s)
+
+    @classmethod
+    def of(cls, problem: Problem) -> ProblemError:
+        """A problem that came as a value."""
+        return cls(problem.status, problem.title, problem.detail, problem.retry_after_s)
+
+
+def come_back(title: str, cause: str, what: str, wait_s: int) -> ProblemError:
+    """503 with the seconds after which to send a request, or a volume, again."""
+    return ProblemError(503, title, f"{cause}. Send the {what} again in {wait_s} s.", wait_s)
+
+
+def described(texts: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """What a call refuses with, by status, as FastAPI takes it for the description."""
+    return {status: {"description": text, "content": {MEDIA_TYPE: {}}} for status, text in texts.items()}
 
 
 def problem_of(error: GliorayError) -> Problem:

@@ -5,6 +5,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Iterator
 from contextlib import contextmanager
+from contextvars import Context
 from typing import Any, TypeVar
 
 from ray import serve
@@ -13,7 +14,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from glioray.serving.desk import Errand, Finished, LocalDesk
-from glioray.serving.problems import Problem, ProblemError
+from glioray.serving.problems import Problem, ProblemError, come_back
 from glioray.serving.schemas import ModelInfo
 from glioray.serving.settings import ServeArgs
 from glioray.serving.turns import ReplicaState
@@ -112,8 +113,8 @@ class RemoteDesk:
         await self._ask(self.handle.cancel.remote(job_id, owner))
 
     def drop(self, job_id: str) -> None:
-        """Sends it off."""
-        self.handle.drop.remote(job_id)
+        """Sends it off as a request of nobody's: with whoever hung up, Serve would cancel what was sent for them."""
+        Context().run(self.handle.drop.remote, job_id)
 
     async def replicas(self) -> dict[str, ReplicaState]:
         """Raises ProblemError."""
@@ -129,7 +130,7 @@ class RemoteDesk:
         with _problems("The desk for volumes", self.args.retry_after_s):
             answer = await response
         if isinstance(answer, Problem):
-            raise ProblemError(answer.status, answer.title, answer.detail, answer.retry_after_s)
+            raise ProblemError.of(answer)
         return answer
 
 
@@ -146,10 +147,6 @@ def _problems(what: str, retry_after_s: int) -> Iterator[None]:
     try:
         yield
     except BackPressureError:
-        raise _away(f"{what} is busy", "Too much waits for it", retry_after_s) from None
+        raise come_back(f"{what} is busy", "Too much waits for it", "request", retry_after_s) from None
     except (RayActorError, DeploymentUnavailableError):
-        raise _away(f"{what} is restarting", "Its process ended", retry_after_s) from None
-
-
-def _away(title: str, cause: str, wait_s: int) -> ProblemError:
-    return ProblemError(503, title, f"{cause}. Send the request again in {wait_s} s.", wait_s)
+        raise come_back(f"{what} is restarting", "Its process ended", "request", retry_after_s) from None

@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from glioray.errors import ServingError, did_you_mean
+from glioray.errors import ServingError
 from glioray.frozen import Frozen
-from glioray.plain_values import from_yaml
+from glioray.problems import Problems
+from glioray.recipe_file import read_shipped
 from glioray.serving.volume_settings import VolumeArgs
-from glioray.shipped import shipped
 
 IMPORT_PATH = "glioray.serving.app:build"
 _ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:-]+")
@@ -99,18 +99,11 @@ class ServeArgs(Frozen):
         Raises:
             ServingError: the file is not there or serves something else, or a setting is wrong; each is named.
         """
-        try:
-            content = from_yaml(shipped(path).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            near = did_you_mean(path.name, [other.name for other in shipped(path.parent).glob("*.yaml")])
-            raise ServingError(f"{path}: no such file{near}") from None
-        except (OSError, ValueError) as error:
-            raise ServingError(f"{path}: not readable as YAML: {error}") from None
-        try:
-            return cls.model_validate({**_args_of(content, path), **instead})
-        except ValidationError as error:
-            lines = [f"{path}: args{_line(problem, cls)}" for problem in error.errors()]
-            raise ServingError("\n".join(lines)) from None
+        problems = Problems(str(path), ServingError)
+        content = read_shipped(path, "file", ServingError)
+        args = problems.check(cls, {**_args_of(content, path), **instead}, "args.")
+        problems.raise_if_any()
+        return args  # type: ignore[return-value]
 
 
 def _args_of(content: Any, path: Path) -> dict[str, Any]:
@@ -122,13 +115,3 @@ def _args_of(content: Any, path: Path) -> dict[str, Any]:
                 raise ServingError(f"{path}: args holds settings (registry, models, ...), not {args!r}")
             return args
     raise ServingError(f"{path}: has no application with import_path {IMPORT_PATH!r}; see serve/local.yaml")
-
-
-def _line(problem: Any, settings: type[BaseModel]) -> str:
-    path = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f".{path}: there is no such setting{did_you_mean(path, settings.model_fields)}"
-    message = problem["msg"].removeprefix("Value error, ")
-    if not path:  # of several settings together: the message names them, and their values
-        return f": {message}"
-    return f".{path}: {problem['input']!r} is refused: {message[0].lower()}{message[1:]}"

@@ -12,7 +12,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from glioray.data.image_file import what_it_seems
 from glioray.serving.kinds import READ, READ_AS_VOLUME, is_volume, kind_of
-from glioray.serving.problems import ProblemError
+from glioray.serving.problems import ProblemError, come_back
 
 UNNAMED = "the upload"
 FILE = "file"
@@ -85,8 +85,7 @@ class Room:
         """
         if self._taken + num_bytes > self._num_bytes:
             cause = f"volumes of {self._taken / 1e6:,.0f} MB arrive already"
-            wait_s = self._retry_after_s
-            raise ProblemError(503, "The service is busy", f"{cause}. Send the volume again in {wait_s} s.", wait_s)
+            raise come_back("The service is busy", cause, "volume", self._retry_after_s)
         self._taken += num_bytes
         try:
             yield

@@ -32,12 +32,8 @@ CONTENT: dict[str, Any] = {
     GZIP: {"schema": {"type": "string", "format": "binary", "description": "the mask of a volume, .nii.gz"}},
     PNG: {"schema": {"type": "string", "format": "binary", "description": "a slice with its labels"}},
 }
-_GONE: dict[int | str, dict[str, Any]] = {
-    404: {"description": "no such job, or no longer", "content": {problems.MEDIA_TYPE: {}}}
-}
-_NOT_DONE: dict[int | str, dict[str, Any]] = {
-    409: {"description": "not done yet", "content": {problems.MEDIA_TYPE: {}}}
-}
+_GONE = problems.described({404: "no such job, or no longer"})
+_NOT_DONE = problems.described({409: "not done yet"})
 SliceQuery = Annotated[
     int | None,
     Query(alias="slice", ge=0, description="of a volume, for image/png; none takes the one with the most tumor"),

@@ -37,22 +37,13 @@ def read_volume(sent: Sent, channels: Sequence[str], limits: Limits) -> ScannedV
     file = MemoryFile(upload.name, upload.content)
     kind = kind_of(upload.content)
     if kind == "zip":
-        return _read_zip(file, channels, sent.order, limits)
+        members = unpack_in_memory(file.content, file.path, limits.members, limits.unpacked_bytes)
+        return read_members(members, file.path, channels, sent.order, limits)
     if kind == "nifti":
         return read_one(file, channels, sent.order, limits)
     if kind == "array":
         return read_array(upload.content, upload.name, channels, sent.order, limits)
     return read_study({upload.name: file}, channels, limits)
-
-
-def _read_zip(file: MemoryFile, channels: Sequence[str], order: Sequence[str], limits: Limits) -> ScannedVolume:
-    return read_members(
-        unpack_in_memory(file.content, file.path, limits.members, limits.unpacked_bytes),
-        file.path,
-        channels,
-        order,
-        limits,
-    )
 
 
 def read_members(

@@ -24,6 +24,7 @@ import torch
 from glioray.data.prepared import PreparedDataset, iterate_batches
 from glioray.data.stream_size import WORKER_BYTES, train_bytes
 from glioray.errors import ClusterError
+from glioray.pages import duration
 from glioray.recipe import Recipe
 from glioray.remote import is_remote
 from glioray.training.checkpoints import checkpoints
@@ -55,7 +56,7 @@ class Estimate:
         return {
             "update": f"{self.update_s:.2f} s, {recipe.budget.batch_size / self.update_s:,.0f} images/s",
             "epoch": f"{self.epoch_s:,.0f} s, validation included",
-            "run": f"{_duration(self.run_s)} at most, {recipe.budget.epochs} epochs",
+            "run": f"{duration(self.run_s)} at most, {recipe.budget.epochs} epochs",
             "memory": f"{recipe.scaling.num_workers} x {_gb(self.worker_bytes)} a worker, {_gb(RAY_BYTES)} for Ray",
             "train side": f"{_gb(self.train_bytes)}, from {place}",
             "disk": f"{_gb(KEPT_CHECKPOINTS * self.checkpoint_bytes)}, {_gb(self.checkpoint_bytes)} a checkpoint",
@@ -202,7 +203,3 @@ def _existing(folder: Path) -> Path:
 
 def _gb(size_bytes: float) -> str:
     return f"{size_bytes / 1e9:.2g} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.2g} MB"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from glioray.data.prepared import PreparedDataset
 from glioray.errors import BundleError
+from glioray.recipe import Recipe
+from glioray.registry.run_folder import BUNDLE
 from glioray.training.checkpoints import Say, best_sound, checkpoints, damage, epoch_of
 from glioray.training.plan import Plan
-from glioray.training.record import CURVES, draw_curves, write_at_once, write_bundle, write_metrics
+from glioray.training.record import History, write_bundle, write_curves, write_metrics
 from glioray.training.state import read_history
-from glioray.training.worker import Metrics
 
 AGAIN = "run the same command again to go on from the last checkpoint"
 
@@ -20,7 +22,7 @@ class Run:
     """A finished run: the bundle of its best epoch, one row of metrics an epoch, and how it was fed."""
 
     bundle: Path
-    history: list[Metrics]
+    history: History
     feeding: str
 
 
@@ -30,18 +32,34 @@ def finish(plan: Plan, feeding: str, say: Say) -> Run:
     Args:
         plan: of the run.
         feeding: how the workers came by their rows.
+        say: see `write_best`.
+
+    Raises:
+        BundleError: see `write_best`.
+    """
+    history = write_best(plan.folder, plan.recipe, plan.data, say)
+    write_curves(plan.folder, history)
+    return Run(plan.folder / BUNDLE, history, feeding)
+
+
+def write_best(folder: Path, recipe: Recipe, data: PreparedDataset, say: Say) -> History:
+    """Writes the metrics and the bundle of the best epoch; gives the metrics.
+
+    Args:
+        folder: of the run.
+        recipe: that it was trained by.
+        data: that it was trained on.
         say: told in a line where the best epoch is damaged, and another takes its place.
 
     Raises:
         BundleError: the last checkpoint was damaged since it was written.
     """
-    newest = checkpoints(plan.folder)[-1]
+    newest = checkpoints(folder)[-1]
     if trouble := damage(newest):
         raise BundleError(f"{newest}: damaged, {trouble}; {AGAIN}")
     history = read_history(newest)
-    best = best_sound(plan.folder, [row["score"] for row in history], int(history[-1]["best_epoch"]), say)
+    best = best_sound(folder, [row["score"] for row in history], int(history[-1]["best_epoch"]), say)
     history[-1]["best_epoch"] = epoch_of(best)
-    write_metrics(plan.folder, history)
-    write_at_once(plan.folder / CURVES, draw_curves(history))
-    bundle = write_bundle(plan.folder, plan.recipe, plan.data, best, epoch_of(best))
-    return Run(bundle, history, feeding)
+    write_metrics(folder, history)
+    write_bundle(folder, recipe, data, best, epoch_of(best))
+    return history

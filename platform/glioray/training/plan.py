@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from glioray.data.place import local_folder
 from glioray.data.prepared import PreparedDataset
+from glioray.explain.gates import gate_names
 from glioray.models import _contract as models
 from glioray.network import build_network
 from glioray.recipe import Recipe
@@ -81,6 +84,21 @@ def check_fit(recipe: Recipe, data: PreparedDataset) -> None:
     check_portion(recipe, network, data.signature)
     models.require_weights(recipe.model)
     data.verify()
+
+
+def cautions(recipe: Recipe, data: PreparedDataset) -> tuple[str, ...]:
+    """A line for each setting that fits, and that has spoiled runs before."""
+    optimizer, signature = recipe.optimizer, data.signature
+    if optimizer.name != "adam" or optimizer.weight_decay == 0:
+        return ()
+    image = torch.zeros(1, signature.in_channels, signature.image_size, signature.image_size)
+    gates = gate_names(build_network(recipe, data.manifest.contents, signature), image)
+    if not gates:
+        return ()
+    return (
+        f"optimizer.name is adam, optimizer.weight_decay {optimizer.weight_decay:g}: adam's decay shuts off gates for "
+        f"good, {recipe.model.name} has {len(gates)}; set optimizer.name=adamw, or optimizer.weight_decay=0",
+    )
 
 
 def _with_absolute_weights(recipe: Recipe) -> Recipe:

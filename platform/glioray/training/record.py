@@ -72,8 +72,8 @@ def best_row(history: History) -> dict[str, float]:
     return history[int(history[-1]["best_epoch"]) - 1]
 
 
-def draw_curves(history: History) -> bytes:
-    """PNG: the losses of train and val, and the score with its best epoch."""
+def write_curves(folder: Path, history: History) -> None:
+    """`curves.png`: the losses of train and val, and the score with its best epoch."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     losses, scores = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in history]
@@ -94,7 +94,7 @@ def draw_curves(history: History) -> bytes:
         axes.grid(alpha=0.25)
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=120)
-    return content.getvalue()
+    write_at_once(folder / CURVES, content.getvalue())
 
 
 def write_at_once(path: Path, content: bytes) -> None:

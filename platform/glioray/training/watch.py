@@ -12,7 +12,7 @@ from glioray.training.worker import Progress
 
 @dataclass(frozen=True)
 class Watcher(Listener):
-    """Draws one bar over the whole run, and says a line an epoch; can be told every `Progress` by itself too."""
+    """Draws one bar over the whole run, and says a line an epoch."""
 
     bar: Callable[[str, int, int], None]
     say: Callable[[str], None]
@@ -29,5 +29,3 @@ class Watcher(Listener):
                 f"val loss {metrics['val/loss']:.4f}  val score {metrics['score']:.4f}  "
                 f"{metrics['epoch_s']:.1f} s  {scalars(metrics)[RATE]:,.0f} images/s{best}"
             )
-
-    __call__ = step

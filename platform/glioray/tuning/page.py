@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from glioray import pages
-from glioray.registry.card import NOT_A_DEVICE, describe
+from glioray.registry.card import NOT_A_DEVICE
 from glioray.training.record import write_at_once
 from glioray.tuning import figures
 from glioray.tuning.plan import SweepPlan
@@ -27,7 +27,7 @@ def write_page(plan: SweepPlan, result: SweepResult, command: str, folder: str) 
     text = pages.render(
         "glioray.tuning",
         "page.html.j2",
-        {"data_uri": pages.data_uri, "word": _word, "duration": duration},
+        {"data_uri": pages.data_uri, "word": _word, "duration": pages.duration},
         style=pages.family_style(),
         not_a_device=NOT_A_DEVICE,
         plan=plan,
@@ -36,7 +36,6 @@ def write_page(plan: SweepPlan, result: SweepResult, command: str, folder: str) 
         command=command,
         folder=folder,
         best_file=BEST,
-        describe=describe,
         test_text=test_text,
     )
     write_at_once(plan.folder / FILE_NAME, text.encode())
@@ -57,13 +56,6 @@ def pictures(result: SweepResult) -> list[tuple[str, str, bytes]]:
         found.append(("Importance", _IMPORTANCE.format(result.importance_over), figures.importance_bars(result)))
     found.append(("Each setting alone", _SLICES, figures.slices(result)))
     return found
-
-
-def duration(seconds: float) -> str:
-    """As `42 s`, `12 min` or `3.4 h`."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _word(value: Any) -> str:

@@ -47,7 +47,7 @@ class Range(Frozen, ABC):
     @property
     def text(self) -> str:
         """For a person."""
-        where = " and ".join(f"{path} is {' or '.join(map(str, _allowed(value)))}" for path, value in self.when.items())
+        where = " and ".join(f"{path} is {' or '.join(map(str, allowed(value)))}" for path, value in self.when.items())
         return self._text + (f", where {where}" if where else "")
 
     @property
@@ -77,7 +77,7 @@ class Range(Frozen, ABC):
 
     def applies(self, values: dict[str, Value]) -> bool:
         """Whether the settings that it depends on have the values that it is moved with."""
-        return all(path in values and values[path] in _allowed(wanted) for path, wanted in self.when.items())
+        return all(path in values and values[path] in allowed(wanted) for path, wanted in self.when.items())
 
 
 class _Between(Range):
@@ -238,5 +238,6 @@ KINDS: dict[str, type[Range]] = {
 }
 
 
-def _allowed(wanted: Value) -> list[Value]:
+def allowed(wanted: Value) -> list[Value]:
+    """What a condition of `when` names: one value, or any of a list."""
     return wanted if isinstance(wanted, list) else [wanted]

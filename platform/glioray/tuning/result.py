@@ -9,10 +9,10 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic import Field
 
 from glioray.frozen import Frozen
+from glioray.plain_values import flat
 from glioray.recipe import Recipe
 from glioray.registry.card import NOT_A_DEVICE, describe
 from glioray.training.record import write_at_once
-from glioray.training.watching.flat import flat
 from glioray.tuning.confirm import Confirmed
 from glioray.tuning.plan import SweepPlan
 from glioray.tuning.study import COST, ENDED, Importance, Study

@@ -16,7 +16,7 @@ from glioray.options import planned_recipe, values_of
 from glioray.problems import Problems
 from glioray.recipe import Recipe
 from glioray.recipe_file import read_file
-from glioray.tuning.ranges import KINDS, Range, Value
+from glioray.tuning.ranges import KINDS, Range, Value, allowed
 from glioray.tuning.settings import Search
 
 FIXED = ("task", "seed", "plan", "data.path", "data.fold", "data.image_size")
@@ -132,9 +132,8 @@ class SearchSpace:
         """Each set of values of other settings under which a range is moved."""
         found: list[dict[str, Value]] = [{}]
         for parent, wanted in range_.when.items():
-            allowed = wanted if isinstance(wanted, list) else [wanted]
             above = self._conditions(self.ranges[parent])
-            found = [{**one, **other, parent: value} for one in found for other in above for value in allowed]
+            found = [{**one, **other, parent: value} for one in found for other in above for value in allowed(wanted)]
         return found
 
     def _try_all(self, problems: Problems) -> None:
@@ -219,7 +218,7 @@ def _in_order(problems: Problems, ranges: Mapping[str, Range]) -> dict[str, Rang
             if parent not in ranges:
                 problems.lines.append(f"{where}: is not in the space{did_you_mean(parent, ranges)}")
                 continue
-            for value in wanted if isinstance(wanted, list) else [wanted]:
+            for value in allowed(wanted):
                 if not ranges[parent].holds(value):
                     problems.lines.append(f"{where}: {value!r} is never its value: name one that it can have")
     problems.raise_if_any()

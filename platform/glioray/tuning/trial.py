@@ -19,15 +19,17 @@ from torch import Tensor
 
 from glioray.data.prepared import PreparedDataset, iterate_batches, load_side
 from glioray.errors import DivergedError, GliorayError
+from glioray.models._contract import num_parameters
 from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
 from glioray.registry.run_folder import BUNDLE
 from glioray.serving.predictor import Predictor
-from glioray.training.checkpoints import checkpoint_name, checkpoints
+from glioray.training.checkpoints import checkpoint_name, checkpoints, say_to_log
 from glioray.training.epoch import Batch
+from glioray.training.finished import write_best
 from glioray.training.loop import fit
 from glioray.training.memory import memory_limited, memory_told
-from glioray.training.record import best_row, open_run, read_metrics, write_bundle, write_metrics
+from glioray.training.record import best_row, open_run, read_metrics, write_metrics
 from glioray.training.state import read_history
 from glioray.training.worker import LocalWorker, Metrics
 
@@ -107,7 +109,7 @@ def figures(trial: Trial) -> Metrics:
         "score": best["score"],
         "val/loss": best["val/loss"],
         "best_epoch": best["epoch"],
-        "parameters": float(sum(parameter.numel() for parameter in bundle.build().parameters())),
+        "parameters": float(num_parameters(bundle.build())),
         **({"answer_ms": _answer_ms(bundle, trial.data)} if "answer_ms" in trial.metric else {}),
     }
 
@@ -185,12 +187,8 @@ def _worker(trial: Trial, sides: Sides | None, tell: Callable[[Metrics], None]) 
 
 def _finish(trial: Trial) -> None:
     """The bundle of the best epoch in place of the checkpoints."""
-    kept = checkpoints(trial.folder)
-    history = read_history(kept[-1])
-    best = int(history[-1]["best_epoch"])
-    write_metrics(trial.folder, history)
-    write_bundle(trial.folder, trial.recipe, trial.data, trial.folder / checkpoint_name(best), best)
-    for checkpoint in kept:
+    write_best(trial.folder, trial.recipe, trial.data, say_to_log)
+    for checkpoint in checkpoints(trial.folder):
         shutil.rmtree(checkpoint)
 
 

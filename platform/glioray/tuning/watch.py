@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from optuna.trial import FrozenTrial, TrialState
 
+from glioray.pages import duration
 from glioray.training.checkpoints import Say
-from glioray.tuning.page import duration
 from glioray.tuning.study import ENDED, Study
 
 Draw = Callable[[str, Sequence[str], Sequence[Sequence[object]]], None]

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from glioray import pages
+from glioray.plain_values import flat
 from glioray.registry.card import NOT_A_DEVICE
 from glioray.registry.run_folder import BUNDLE
 from glioray.training.plan import Plan
-from glioray.training.record import CURVES, History, best_row, draw_curves, write_at_once
-from glioray.training.watching.flat import flat
+from glioray.training.record import History, best_row, write_at_once, write_curves
 from glioray.training.watching.listener import Listener
 from glioray.training.watching.origin import Session, begin_session
 from glioray.training.watching.plots import curves
@@ -73,18 +73,15 @@ class RunPage(Listener):
         self._write(history, "running")
         started_at = time.monotonic()
         if started_at >= self._pause_until:
-            self._draw(history)
+            write_curves(self._plan.folder, history)
             now = time.monotonic()
             self._pause_until = now + (now - started_at) / DRAWING_SHARE
 
     def end(self, history: History, bundle: Path | None) -> None:
         """Writes both as they stay."""
         if history:
-            self._draw(history)
+            write_curves(self._plan.folder, history)
         self._write(history, "stopped" if bundle is None else "complete")
-
-    def _draw(self, history: History) -> None:
-        write_at_once(self._plan.folder / CURVES, draw_curves(history))
 
     def _write(self, history: History, state: str) -> None:
         text = render(self._plan, history, state, self._invocation, self._sessions)

@@ -15,9 +15,9 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.record_writer import RecordWriter
 from tensorboardX.summary import hparams, scalar
 
+from glioray.plain_values import flat
 from glioray.training.plan import Plan
 from glioray.training.record import History
-from glioray.training.watching.flat import flat
 from glioray.training.watching.listener import Listener
 from glioray.training.watching.scalars import scalars
 

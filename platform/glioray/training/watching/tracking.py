@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import math
 import os
 import re
 import socket
@@ -17,12 +16,12 @@ from urllib.parse import urlsplit
 
 import glioray
 from glioray.errors import ClusterError
+from glioray.plain_values import flat
 from glioray.registry.card import NOT_A_DEVICE
 from glioray.registry.run_folder import BUNDLE
 from glioray.remote import without_password
 from glioray.training.plan import Plan
 from glioray.training.record import CURVES, METRICS, RECIPE, History, read_metrics, write_at_once
-from glioray.training.watching.flat import flat
 from glioray.training.watching.listener import Listener, first_line
 from glioray.training.watching.origin import git_state
 from glioray.training.watching.page import FILE_NAME
@@ -166,7 +165,6 @@ class MlflowRun(Listener):
             self._server.entities.Metric(_key(name), value, now_ms, int(row["epoch"]))
             for row in rows
             for name, value in scalars(row).items()
-            if math.isfinite(value)
         ]
         for some in _portions(points, MOST_METRICS):
             self._client.log_batch(self._run_id, metrics=some)
