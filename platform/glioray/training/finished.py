@@ -7,12 +7,10 @@ from pathlib import Path
 
 from glioray.errors import BundleError
 from glioray.training.checkpoints import Say, best_sound, checkpoints, damage, epoch_of
+from glioray.training.news import AGAIN, Metrics
 from glioray.training.plan import Plan
 from glioray.training.record import CURVES, draw_curves, write_at_once, write_bundle, write_metrics
 from glioray.training.state import read_history
-from glioray.training.worker import Metrics
-
-AGAIN = "run the same command again to go on from the last checkpoint"
 
 
 @dataclass(frozen=True)
