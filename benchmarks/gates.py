@@ -42,10 +42,11 @@ from glioray.registry.bundle import ModelBundle
 from glioray.training.average import MovingAverage
 from glioray.training.checkpoints import checkpoint_name, checkpoints
 from glioray.training.loop import fit
+from glioray.training.news import Metrics
 from glioray.training.optimizer import build_optimizer
 from glioray.training.record import write_bundle
 from glioray.training.state import TrainState, read_history
-from glioray.training.worker import LocalWorker, Metrics
+from glioray.training.worker import LocalWorker
 
 ROOT = Path(__file__).parents[1]
 OURS = ROOT / "search_spaces" / "attention_unet.yaml"

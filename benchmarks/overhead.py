@@ -38,10 +38,11 @@ from glioray.tasks import _contract as tasks
 from glioray.tasks.clean_up import with_clean_up
 from glioray.training.average import MovingAverage
 from glioray.training.loop import fit
+from glioray.training.news import Progress
 from glioray.training.optimizer import build_optimizer
 from glioray.training.plan import plan_run
 from glioray.training.precision import autocast, autocast_type
-from glioray.training.worker import LocalWorker, Progress
+from glioray.training.worker import LocalWorker
 
 CPU = torch.device("cpu")
 

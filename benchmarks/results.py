@@ -40,9 +40,9 @@ from glioray.registry.locate import locate
 from glioray.serving.predictor import Predictor
 from glioray.training.checkpoints import checkpoints
 from glioray.training.local import train
+from glioray.training.news import Progress
 from glioray.training.plan import Plan, plan_run
 from glioray.training.record import BUNDLE, METRICS
-from glioray.training.worker import Progress
 
 BATCHES = (1, 32)
 MIN_SECONDS = 3.0

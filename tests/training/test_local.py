@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 from glioray.recipe import Recipe
 from glioray.registry.bundle import WEIGHTS, ModelBundle
 from glioray.training.local import train
+from glioray.training.news import Progress
 from glioray.training.plan import plan_run
 from glioray.training.record import CURVES, METRICS, read_metrics
-from glioray.training.worker import Progress
 
 
 def test_a_run_without_ray_leaves_what_a_run_leaves(unet_recipe: Recipe, tmp_path: Path) -> None:

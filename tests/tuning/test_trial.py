@@ -10,8 +10,8 @@ from glioray.errors import DivergedError
 from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
 from glioray.training.checkpoints import checkpoints
+from glioray.training.news import Metrics
 from glioray.training.record import read_metrics
-from glioray.training.worker import Metrics
 from glioray.tuning.trial import Trial, rows_of, run_trial
 
 

@@ -34,8 +34,9 @@ from glioray.recipe import Recipe
 from glioray.training.checkpoints import checkpoints
 from glioray.training.epoch import Batch
 from glioray.training.loop import fit
+from glioray.training.news import Progress
 from glioray.training.state import MODEL
-from glioray.training.worker import LocalWorker, Progress
+from glioray.training.worker import LocalWorker
 
 MOST_TRAIN, MOST_VAL, MOST_TEST = 800, 64, 1000
 BATCH_SIZE = 16

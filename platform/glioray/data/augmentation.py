@@ -26,9 +26,6 @@ from glioray.data import _gray as gray
 from glioray.errors import RecipeError, did_you_mean
 from glioray.frozen import Frozen
 
-import glioray._torchvision  # noqa: F401  isort: skip  # before torchvision
-from torchvision.transforms.v2 import functional as v2
-
 _LEAST_CUT, _STEEPEST_CUT = 0.02, 3.3  # as Zhong 2020 and torchvision
 _PORTION = 2**19  # values at once on a CPU: their float copies stay in its cache; twice as fast as all at once
 
@@ -195,9 +192,9 @@ def _some(probability: float, amounts: Tensor) -> Tensor:
 def _change(portion: dict[str, Tensor], changes: _Changes, settings: Augmentation, grain: torch.Generator) -> None:
     """In place `image` (B,C,H,W) and, where there is one, `mask` (B,H,W): place, then gray levels, rounded once."""
     images, is_moved = portion["image"], changes.movement.is_any
-    for flip, is_flipped in zip((v2.horizontal_flip, v2.vertical_flip), changes.is_mirrored.unbind(1), strict=True):
+    for axis, is_flipped in zip((-1, -2), changes.is_mirrored.unbind(1), strict=True):
         for pixels in portion.values():
-            _replace(pixels, is_flipped, flip)
+            _replace(pixels, is_flipped, partial(torch.flip, dims=[axis]))
     steps = [step for step in _gray_steps(changes, settings, grain) if step[0].any()]
     if not steps and not is_moved.any():
         return

@@ -9,9 +9,6 @@ from torch import Tensor
 
 from glioray.data.augmentation import Augmentation
 
-import glioray._torchvision  # noqa: F401  isort: skip  # before torchvision
-from torchvision.transforms import v2
-
 
 def mix(batch: Mapping[str, Tensor], settings: Augmentation, num_classes: int) -> dict[str, Tensor]:
     """The batch with each `image` mixed with the one before it, and `soft_label` (B,K), the share of each class.
@@ -23,6 +20,9 @@ def mix(batch: Mapping[str, Tensor], settings: Augmentation, num_classes: int) -
     """
     if not settings.is_mixing or torch.rand(()) >= settings.mix_probability:
         return dict(batch)
+    import glioray._torchvision  # noqa: F401  isort: skip  # before torchvision
+    from torchvision.transforms import v2  # takes two seconds to import, and few recipes mix
+
     alphas = {v2.MixUp: settings.mixup, v2.CutMix: settings.cutmix}
     kinds = [kind(alpha=alpha, num_classes=num_classes) for kind, alpha in alphas.items() if alpha]
     images, shares = kinds[int(torch.randint(len(kinds), ()))](batch["image"].float(), batch["label"])

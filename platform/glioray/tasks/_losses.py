@@ -11,7 +11,6 @@ from functools import cached_property
 
 import torch
 import torch.nn.functional as F
-from monai.losses import DiceLoss, FocalLoss, TverskyLoss
 from torch import Tensor
 
 Part = Callable[[Tensor, Tensor], Tensor]
@@ -41,6 +40,8 @@ class MaskLoss:
 
     @cached_property
     def _parts(self) -> tuple[tuple[float, Part], ...]:
+        from monai.losses import DiceLoss, FocalLoss, TverskyLoss  # takes two seconds to import
+
         dice = DiceLoss(sigmoid=True, batch=True, smooth_nr=1.0, smooth_dr=1.0)
         focal = FocalLoss(gamma=self.focal_gamma, weight=self._focal_weights())
         alpha, beta = self.tversky_alpha, self.tversky_beta

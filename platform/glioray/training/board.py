@@ -6,16 +6,18 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from glioray.recipe import Scaling
 from glioray.training.capacity import shortage
-from glioray.training.checkpoints import Say
-from glioray.training.worker import Progress
+
+if TYPE_CHECKING:  # the board's own process needs none of these, and what they import takes seconds
+    from glioray.recipe import Scaling
+    from glioray.training.checkpoints import Say
+    from glioray.training.news import Progress
 
 POLL_S, CAPACITY_POLL_S = 0.5, 5.0  # there is news no more often
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import ray
 from ray._private.state import state
 from ray.exceptions import RaySystemError
 
 from glioray.errors import ClusterError
-from glioray.recipe import Scaling
+
+if TYPE_CHECKING:  # see `board`
+    from glioray.recipe import Scaling
 
 
 def require_capacity(scaling: Scaling) -> None:

@@ -10,11 +10,10 @@ from glioray.errors import BundleError
 from glioray.recipe import Recipe
 from glioray.registry.run_folder import BUNDLE
 from glioray.training.checkpoints import Say, best_sound, checkpoints, damage, epoch_of
+from glioray.training.news import AGAIN
 from glioray.training.plan import Plan
 from glioray.training.record import History, write_bundle, write_curves, write_metrics
 from glioray.training.state import read_history
-
-AGAIN = "run the same command again to go on from the last checkpoint"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import torch
 from glioray.training.checkpoints import Say, say_to_log
 from glioray.training.finished import Run, finish
 from glioray.training.loop import fit
+from glioray.training.news import Progress, ignore_progress
 from glioray.training.plan import Plan
-from glioray.training.worker import LocalWorker, Progress, ignore_progress
+from glioray.training.worker import LocalWorker
 
 
 def train(

@@ -24,13 +24,14 @@ from glioray.training.average import MovingAverage
 from glioray.training.compiling import compiled, require_compiler
 from glioray.training.epoch import Pass, train_epoch
 from glioray.training.freezing import Freezer
+from glioray.training.news import Metrics
 from glioray.training.optimizer import build_optimizer
 from glioray.training.precision import autocast_type
 from glioray.training.progress import Reporter, Timed
 from glioray.training.schedule import set_learning_rate
 from glioray.training.state import TrainState
 from glioray.training.validation import validated
-from glioray.training.worker import Metrics, Worker, batch_size_per_worker, epoch_seed
+from glioray.training.worker import Worker, batch_size_per_worker, epoch_seed
 
 
 def fit(recipe: Recipe, data: PreparedDataset, worker: Worker) -> None:

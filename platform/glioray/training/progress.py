@@ -11,7 +11,8 @@ from torch import Tensor
 from glioray.data.prepared import PreparedDataset
 from glioray.recipe import Recipe
 from glioray.training.epoch import Batch
-from glioray.training.worker import Metrics, Progress, Worker
+from glioray.training.news import Metrics, Progress
+from glioray.training.worker import Worker
 
 SHOW_EVERY_S = 0.5
 

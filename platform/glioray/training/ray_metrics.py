@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from ray.util.metrics import Gauge
 
+from glioray.training.news import Progress
 from glioray.training.plan import Plan
 from glioray.training.record import History
 from glioray.training.watching.gauges import GAUGES, TAGS, of_history, of_step
 from glioray.training.watching.listener import Listener
-from glioray.training.worker import Progress
 
 
 class RayMetrics(Listener):

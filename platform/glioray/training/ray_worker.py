@@ -19,10 +19,11 @@ from glioray.errors import ClusterError
 from glioray.registry.run_folder import RunFolder
 from glioray.training.checkpoints import checkpoint_name, damage, epoch_of, keep, newest_sound
 from glioray.training.epoch import Batch
+from glioray.training.news import Metrics, Progress
 from glioray.training.record import METRICS, write_metrics
 from glioray.training.state import read_history
 from glioray.training.store_use import StoreUse
-from glioray.training.worker import Metrics, Progress, epoch_seed, shuffled_batches
+from glioray.training.worker import epoch_seed, shuffled_batches
 
 
 class RayWorker:

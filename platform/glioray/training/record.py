@@ -7,7 +7,6 @@ import io
 from pathlib import Path
 
 import safetensors.torch
-from matplotlib.figure import Figure
 
 from glioray.data.prepared import PreparedDataset
 from glioray.errors import RecipeError
@@ -74,6 +73,8 @@ def best_row(history: History) -> dict[str, float]:
 
 def write_curves(folder: Path, history: History) -> None:
     """`curves.png`: the losses of train and val, and the score with its best epoch."""
+    from matplotlib.figure import Figure  # the driver alone draws: its workers need not import it
+
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     losses, scores = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in history]

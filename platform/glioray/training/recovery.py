@@ -14,7 +14,7 @@ from ray.exceptions import RayActorError
 from ray.train.v2.api.exceptions import TrainingFailedError
 
 from glioray.errors import ClusterError, GliorayError
-from glioray.training.finished import AGAIN
+from glioray.training.news import AGAIN
 
 MOST_FAILURES_IN_A_ROW = 3
 _BROKEN_OFF = ("gloo", "NCCL", "Connection reset by peer", "Connection closed by peer")

@@ -22,11 +22,12 @@ from glioray.training.checkpoints import Say, say_to_log
 from glioray.training.finished import Run, finish
 from glioray.training.loop import fit
 from glioray.training.memory import KEEP_MEMORY, memory_told
+from glioray.training.news import Progress, ignore_progress
 from glioray.training.plan import Plan
 from glioray.training.ray_worker import RayWorker
 from glioray.training.recovery import FailurePolicy, user_error
 from glioray.training.storage import require_shared_storage, storage_of
-from glioray.training.worker import Progress, batch_size_per_worker, ignore_progress
+from glioray.training.worker import batch_size_per_worker
 
 RESIZE_S = 60.0  # an elastic run looks that often for machines to grow on
 _RAYS_LIST = "checkpoint_manager_snapshot.json"

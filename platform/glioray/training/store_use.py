@@ -9,7 +9,7 @@ import grpc
 import ray
 from ray._private.internal_api import get_memory_info_reply, get_state_from_address
 
-from glioray.training.worker import Metrics
+from glioray.training.news import Metrics
 
 ASK_EVERY_S, ANSWER_TIMEOUT_S = 2.0, 1.0
 

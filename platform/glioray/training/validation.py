@@ -6,8 +6,9 @@ from torch import nn
 
 from glioray.recipe import Recipe
 from glioray.training.epoch import Pass, validate
+from glioray.training.news import Metrics
 from glioray.training.state import TrainState
-from glioray.training.worker import Metrics, Worker, batch_size_per_worker
+from glioray.training.worker import Worker, batch_size_per_worker
 
 
 def validated(recipe: Recipe, worker: Worker, state: TrainState, settings: Pass) -> Metrics:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from glioray.training.news import Progress
 from glioray.training.watching.listener import Listener
 from glioray.training.watching.scalars import RATE, scalars
-from glioray.training.worker import Progress
 
 
 @dataclass(frozen=True)

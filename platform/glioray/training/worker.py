@@ -18,24 +18,7 @@ from glioray.data.prepared import PreparedDataset, iterate_batches, load_side
 from glioray.recipe import Recipe
 from glioray.training.checkpoints import Say, keep, newest_sound, say_to_log
 from glioray.training.epoch import Batch
-
-Metrics = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run is: within an epoch (`metrics` none), or at the end of one."""
-
-    epoch: int
-    epochs: int
-    rows: int
-    rows_of_epoch: int
-    loss: float
-    metrics: Metrics | None = None
-
-
-def ignore_progress(progress: Progress) -> None:
-    """For a caller who does not watch."""
+from glioray.training.news import Metrics, Progress, ignore_progress
 
 
 class Worker(Protocol):

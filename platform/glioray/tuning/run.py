@@ -21,11 +21,11 @@ from glioray.errors import ClusterError
 from glioray.recipe import Recipe
 from glioray.registry.run_folder import BUNDLE
 from glioray.training.checkpoints import Say, checkpoints, say_to_log
+from glioray.training.news import Metrics, Progress
 from glioray.training.plan import plan_run, shared_place
 from glioray.training.record import read_metrics
 from glioray.training.run import train
 from glioray.training.storage import require_shared_storage
-from glioray.training.worker import Metrics, Progress
 from glioray.tuning.plan import SweepPlan
 from glioray.tuning.study import Study
 from glioray.tuning.trial import Outcome, Sides, Trial, epoch_figures, figures, rows_of, run_trial

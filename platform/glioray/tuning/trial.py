@@ -29,9 +29,10 @@ from glioray.training.epoch import Batch
 from glioray.training.finished import write_best
 from glioray.training.loop import fit
 from glioray.training.memory import memory_limited, memory_told
+from glioray.training.news import Metrics
 from glioray.training.record import best_row, open_run, read_metrics, write_metrics
 from glioray.training.state import read_history
-from glioray.training.worker import LocalWorker, Metrics
+from glioray.training.worker import LocalWorker
 
 Rows = Mapping[str, NDArray[np.generic]]
 Sides = Mapping[str, Rows]

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
+from glioray.training.news import Progress
 from glioray.training.watching.gauges import GAUGES, TAGS, of_history, of_step
-from glioray.training.worker import Progress
 
 DOCS = Path(__file__).parents[3] / "docs"
 ROW = {"epoch": 2, "loss": 0.5, "val/loss": 0.6, "score": 0.7, "learning_rate": 1e-3, "wait_share": 0.01}

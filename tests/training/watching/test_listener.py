@@ -6,10 +6,10 @@ import pytest
 
 from glioray.data.prepared import PreparedDataset
 from glioray.recipe import Recipe
+from glioray.training.news import Progress
 from glioray.training.plan import Plan, plan_run
 from glioray.training.record import BUNDLE, History, write_metrics
 from glioray.training.watching.listener import Listener, told
-from glioray.training.worker import Progress
 
 
 class Notebook(Listener):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from glioray.training.news import Progress
 from glioray.training.record import History, best_row
 from glioray.training.watching.scalars import RATE, SPILLED, STORE, WAITING, scalars
-from glioray.training.worker import Progress
 
 TAGS = ("task", "model", "run")
 GAUGES: Mapping[str, str] = {

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from glioray.registry.run_folder import BUNDLE
 from glioray.remote import without_password
+from glioray.training.news import Progress
 from glioray.training.plan import Plan
 from glioray.training.record import History, read_metrics
-from glioray.training.worker import Progress
 
 MOST_LETTERS = 160  # of another's error message
 
