@@ -37,6 +37,7 @@ from _family import Family
 STEP_S = 600.0
 SHORTEST_S = 0.05  # what writes for a moment only is killed about that moment
 FULL_DISK = "full disk"
+FULL_WORDS = ("No space left", "disk is full", "make room")
 SHARES = {"prepare": 5, "train": 4, "tune": 2, "publish": 5, "serve": 4}
 
 
@@ -186,7 +187,8 @@ def full_disk(step: Step, place: Path, room_mb: float) -> list[str]:
         finally:
             family.end()
         told = log.read_text()
-        broken = [] if code == 0 or "space" in told else [f"ended with {code} and no word of the disk: {told[-300:]}"]
+        is_told = code == 0 or any(words in told for words in FULL_WORDS)
+        broken = [] if is_told else [f"ended with {code} and no word of the disk: {told[-300:]}"]
         if "Traceback" in told:
             broken.append("a traceback")
         broken += step.half(place)

@@ -43,7 +43,7 @@ def tune(
     from glioray.cluster import require_lasting
     from glioray.tuning.plan import opened, plan_sweep
     from glioray.tuning.space import SearchSpace
-    from glioray.tuning.study import Study
+    from glioray.tuning.study import Study, storage_told
 
     require_lasting(sweeps)
     space = SearchSpace.from_yaml(recipe, settings or ())
@@ -52,7 +52,7 @@ def tune(
         _show_space(plan, as_json, recipe)
         return
     command = _command(recipe, settings or (), name, sweeps, storage)
-    with opened(plan):
+    with opened(plan), storage_told(plan.storage):
         study = Study(space, plan.name, plan.storage)
         confirmed = _searched(plan, study, address, confirm, command, as_json)
         result = _written(plan, study, confirmed, command)

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy
 
 from glioray.errors import ClusterError, RecipeError
 from glioray.tuning.space import SearchSpace
-from glioray.tuning.study import TIME_IS_UP, Study
+from glioray.tuning.study import TIME_IS_UP, Study, storage_told
 
 SpaceOf = Callable[..., SearchSpace]
 StudyOf = Callable[[SearchSpace], Study]
@@ -172,6 +176,39 @@ def test_a_database_that_does_not_answer_is_one_line_without_the_password(space_
         assert text in str(caught.value)
         assert "secret" not in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_under_a_study_is_one_line_that_says_what_to_do(
+    space_of: SpaceOf, study_of: StudyOf, tmp_path: Path
+) -> None:
+    space = space_of(trials=40, sampler={"name": "random"}, scheduler=NONE)
+    study = study_of(space)
+    with (
+        cut_short(),
+        pytest.raises(ClusterError, match="disk is full; what was written before is intact: make room"),
+        storage_told(f"sqlite:///{tmp_path}/study.db"),
+    ):
+        run_all(study_of(space))
+    assert len(study.ended) < 40
+
+    run_all(goes_on := study_of(space))
+    assert {trial.state.name for trial in goes_on.trials} == {"COMPLETE"}
+    assert len(goes_on.ended) == 40
+
+
+@contextmanager
+def cut_short() -> Iterator[None]:
+    """SQLite files that cannot grow, as on a full disk."""
+
+    def no_more(connection: Any, _: Any) -> None:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {max(pages, 1)}")
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", no_more)
+    try:
+        yield
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "connect", no_more)
 
 
 def test_importance_is_of_what_matters(space_of: SpaceOf, study_of: StudyOf) -> None:

@@ -7,6 +7,7 @@ and tells a stopped trial as a complete one; here both are in the study, so that
 from __future__ import annotations
 
 import math
+import sqlite3
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -56,7 +57,7 @@ class Study:
 
     def __init__(self, space: SearchSpace, name: str, storage: str) -> None:
         self.space, self.name = space, name
-        with _told(storage):
+        with storage_told(storage):
             self._study = optuna.create_study(
                 storage=RDBStorage(storage),
                 study_name=name,
@@ -263,11 +264,11 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _told(storage: str) -> Iterator[None]:
-    """Turns SQLAlchemy's words into ours.
+def storage_told(storage: str) -> Iterator[None]:
+    """Turns SQLAlchemy's words into ours, for all that is done with a study.
 
     Raises:
-        ClusterError: the database does not answer, or its driver is not installed.
+        ClusterError: the database does not answer, its disk is full, or its driver is not installed.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -275,17 +276,25 @@ def _told(storage: str) -> Iterator[None]:
     except Exception as error:
         import sqlalchemy.exc
 
-        if not isinstance(error, (ImportError, sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError)):
+        ours = (ImportError, sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError)
+        causes = list(_causes(error))
+        if not any(isinstance(cause, ours) for cause in causes):
             raise
-        hint = (
-            "install its driver, as `pip install 'psycopg[binary]'` for postgresql+psycopg://"
-            if isinstance(error, ImportError)
-            else "start it, or leave --storage out for a file of its own"
-        )
-        raise ClusterError(f"--storage {without_password(storage)}: {_cause(error)}; {hint}") from error
+        words = " ".join(str(causes[-1]).split())[:200]
+        raise ClusterError(f"--storage {without_password(storage)}: {words}; {_hint(causes[-1])}") from error
 
 
-def _cause(error: BaseException) -> str:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return " ".join(str(error).split())[:200]
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, what it came from, and so on."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__
+
+
+def _hint(cause: BaseException) -> str:
+    if isinstance(cause, ImportError):
+        return "install its driver, as `pip install 'psycopg[binary]'` for postgresql+psycopg://"
+    if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return "what was written before is intact: make room, then run the same command again to go on"
+    return "start it, or leave --storage out for a file of its own"
