@@ -37,7 +37,7 @@ from _family import Family
 STEP_S = 600.0
 SHORTEST_S = 0.05  # what writes for a moment only is killed about that moment
 FULL_DISK = "full disk"
-FULL_WORDS = ("No space left", "disk is full", "make room")
+FULL_WORDS = ("no space left", "disk is full", "no room for")
 SHARES = {"prepare": 5, "train": 4, "tune": 2, "publish": 5, "serve": 4}
 
 
@@ -187,7 +187,7 @@ def full_disk(step: Step, place: Path, room_mb: float) -> list[str]:
         finally:
             family.end()
         told = log.read_text()
-        is_told = code == 0 or any(words in told for words in FULL_WORDS)
+        is_told = code == 0 or any(words in told.lower() for words in FULL_WORDS)
         broken = [] if is_told else [f"ended with {code} and no word of the disk: {told[-300:]}"]
         if "Traceback" in told:
             broken.append("a traceback")
