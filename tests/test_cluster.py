@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from glioray.cluster import (
+    _ended_in_a_line,
     _job_environment,
     _require_token,
     connect,
@@ -70,3 +72,28 @@ def test_a_ray_of_our_own_keeps_to_the_loopback_and_asks_for_a_token(monkeypatch
     set_environment()
     assert os.environ["RAY_AUTH_MODE"] == "token"
     assert os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"  # else Ray listens on the network card and 0.0.0.0
+
+
+@pytest.mark.parametrize("code", [1, 15])
+def test_sigterm_ends_a_process_in_a_line_whatever_ray_makes_of_it(
+    code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended, _ended_in_a_line():
+        wait_as_ray_does(code)
+    assert ended.value.code == 143
+    assert capsys.readouterr().err == "Told to end by SIGTERM\n"
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_an_end_that_nobody_asked_for_keeps_its_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, _ended_in_a_line():
+        raise SystemExit(3)
+    assert (ended.value.code, capsys.readouterr().err) == (3, "")
+
+
+def wait_as_ray_does(code: int) -> None:
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except SystemExit:
+        raise SystemExit(code) from None
