@@ -65,6 +65,18 @@ def test_an_address_that_nobody_listens_on_is_refused_at_once() -> None:
         pass
 
 
+def test_a_ray_that_does_not_start_in_time_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def time_out(**_: object) -> None:
+        raise Exception("The current node timed out during startup.\nThis could happen")
+
+    monkeypatch.setattr("ray.init", time_out)
+    with (
+        pytest.raises(ClusterError, match=r"^Ray does not start .* timed out during startup\.\); see"),
+        connect("local"),
+    ):
+        pass
+
+
 def test_a_ray_of_our_own_keeps_to_the_loopback_and_asks_for_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {})
     set_environment("head.example.org", is_own=False)

@@ -72,7 +72,7 @@ def connect(
             log_to_driver=False,
             **local,
         )
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except Exception as error:  # that of a start that takes too long is of no other class
         raise ClusterError(_no_ray(address, error)) from error
     try:
         with _ended_in_a_line():
