@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
+from statistics import median
 from typing import Any
 
 import torch
@@ -73,7 +74,3 @@ def shapes(event: Any) -> str:
     """Sizes of the inputs that are tensors, without those that are one number or none."""
     sizes = [size for size in event.input_shapes if isinstance(size, list) and len(size) > 1]
     return ", ".join("x".join(map(str, size)) for size in sizes[:3])
-
-
-def median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]

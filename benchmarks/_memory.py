@@ -11,7 +11,7 @@ class PeakMemory:
     """The most that a process and all its children took together, shared pages counted once."""
 
     def __init__(self, pid: int) -> None:
-        self.root, self.most, self._done = psutil.Process(pid), 0.0, threading.Event()
+        self.pid, self.most, self._done = pid, 0.0, threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> PeakMemory:
@@ -24,13 +24,16 @@ class PeakMemory:
 
     def _watch(self) -> None:
         while not self._done.wait(0.2):
-            self.most = max(self.most, sum(map(proportional_bytes, self._processes())))
+            self.most = max(self.most, sum(map(proportional_bytes, processes(self.pid))))
 
-    def _processes(self) -> list[psutil.Process]:
-        try:
-            return [self.root, *self.root.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return []
+
+def processes(pid: int) -> list[psutil.Process]:
+    """A process and all below it; none where it has ended."""
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def proportional_bytes(process: psutil.Process) -> int:

@@ -13,20 +13,15 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _load import Answer, Question
+from _small import small_run
 
 from glioray.data.phantom import PhantomSettings, write_phantom
-from glioray.data.prepare import prepare
-from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import load_side
 from glioray.data.records import TaskName
 from glioray.evaluation.doubt import with_doubt
-from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
+from glioray.registry.run_folder import BUNDLE
 from glioray.serving.predictor import Predictor
-from glioray.training.checkpoints import checkpoints
-from glioray.training.loop import fit
-from glioray.training.record import write_bundle
-from glioray.training.worker import LocalWorker
 
 PIXELS = 128
 RECIPES: dict[TaskName, str] = {"classification": "custom_cnn", "segmentation": "classic_unet"}
@@ -44,17 +39,11 @@ class Served:
 
 def trained(task: TaskName, folder: Path) -> Served:
     """A model of the shipped recipe after one epoch on a phantom."""
-    folder.mkdir(parents=True)
     write_phantom(folder / "raw", PhantomSettings(num_patients=16, image_size=PIXELS, num_slices=8))
-    data = prepare("phantom", folder / "raw", folder / "data", PrepareOptions(task=task, image_size=PIXELS))
-    recipe = Recipe.from_yaml(Path(__file__).parents[1] / "search_spaces" / f"{RECIPES[task]}.yaml")
-    for name, value in {"data.path": str(data.folder), "budget.epochs": 1, "budget.batch_size": 8}.items():
-        recipe = recipe.with_values(name, value)
-    fit(recipe, data, LocalWorker(data, folder, recipe.seed))
-    bundle = ModelBundle.load(write_bundle(folder, recipe, data, checkpoints(folder)[-1], 1))
-    with_doubt(bundle, data).save(folder / "model")
+    run = small_run(RECIPES[task], folder / "raw", PIXELS, folder, {"budget.batch_size": 8})
+    with_doubt(ModelBundle.load(run.folder / BUNDLE), run.data).save(folder / "model")
     bundle = ModelBundle.load(folder / "model")
-    rows = load_side(data.folder, data.manifest, "train")["image"][:NUM_QUESTIONS].numpy()
+    rows = load_side(run.data.folder, run.data.manifest, "train")["image"][:NUM_QUESTIONS].numpy()
     return Served(folder / "model", tuple(_question(task, Predictor.load(bundle), row) for row in rows))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from _memory import processes
 
 FORGET_PEAK = "5"  # for /proc/PID/clear_refs
 
@@ -42,7 +43,7 @@ def resident(pid: int) -> Resident:
     names: dict[int, str] = {}
     now_mb: dict[int, float] = {}
     peak_mb: dict[int, float] = {}
-    for process in _processes(pid):
+    for process in processes(pid):
         with contextlib.suppress(OSError, psutil.Error, KeyError):  # one that has ended meanwhile
             lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
             kilobytes = {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
@@ -54,7 +55,7 @@ def resident(pid: int) -> Resident:
 
 def forget_peaks(pid: int) -> None:
     """From here on the peak is that of what comes."""
-    for process in _processes(pid):
+    for process in processes(pid):
         with contextlib.suppress(OSError):
             Path(f"/proc/{process.pid}/clear_refs").write_text(FORGET_PEAK)
 
@@ -69,11 +70,3 @@ def name_of(command: list[str]) -> str:
         actor = first.split(".")[0]  # the method that it runs stands behind
         return known.get(actor, actor.removeprefix("ray::"))
     return next((Path(word).name for word in command if not Path(word).name.startswith(("python", "-"))), first)
-
-
-def _processes(pid: int) -> list[psutil.Process]:
-    try:
-        root = psutil.Process(pid)
-        return [root, *root.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []

@@ -13,29 +13,20 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _services import running
+from _small import small_run
 
 from glioray.cluster import LOOPBACK, free_port
 from glioray.data.phantom import PhantomSettings, write_phantom
-from glioray.data.prepare import prepare
-from glioray.data.prepare_options import PrepareOptions
 from glioray.evaluation.arrangement import Entry
 from glioray.evaluation.together import evaluate_runs
-from glioray.recipe import Recipe
 from glioray.registry.locate import locate
 from glioray.registry.store import Store
-from glioray.training.loop import fit
-from glioray.training.record import write_bundle
-from glioray.training.worker import LocalWorker
 
 KEYS = {"ward": "w" * 32, "clinic": "c" * 32}
 PHANTOM = PhantomSettings(num_patients=40, image_size=96, num_slices=16, slices_per_patient=2)
-ONE_EPOCH = {"data.image_size": PHANTOM.image_size, "budget.epochs": 1, "schedule.warmup_epochs": 0}
 RECIPES = {
-    "kinds": ("search_spaces/custom_cnn.yaml", {}),
-    "regions": (
-        "search_spaces/classic_unet.yaml",
-        {"model.base_filters": 4, "model.norm": "none", "augmentation.fill": 0.0},
-    ),
+    "kinds": ("custom_cnn", {}),
+    "regions": ("classic_unet", {"model.base_filters": 4, "model.norm": "none", "augmentation.fill": 0.0}),
 }
 
 
@@ -70,21 +61,10 @@ def publish_models(folder: Path) -> Path:
     """A registry with a classifier `kinds` and a segmenter `regions`, which know what they know."""
     registry = folder / "registry"
     write_phantom(folder / "phantom", PHANTOM)
-    for name, (recipe_file, settings) in RECIPES.items():
-        recipe = Recipe.from_yaml(Path(recipe_file))
-        options = PrepareOptions(task=recipe.task, image_size=PHANTOM.image_size)
-        data = prepare("phantom", folder / "phantom", folder / name, options)
-        for path, value in {"data.path": str(data.folder), **ONE_EPOCH, **settings}.items():
-            recipe = recipe.with_values(path, value)
-        run = folder / f"{name}-run"
-        worker = LocalWorker(data, run / "checkpoints", recipe.seed)
-        worker.folder.mkdir(parents=True)
-        fit(recipe, data, worker)
-        with worker.resume_from() as checkpoint:
-            assert checkpoint is not None
-            write_bundle(run, recipe, data, checkpoint, epoch=1)
-        found = locate(str(run), str(registry))
-        evaluate_runs([Entry(str(run), found)], data.folder, None, "test", lambda *_: None)
+    for name, (recipe, settings) in RECIPES.items():
+        run = small_run(recipe, folder / "phantom", PHANTOM.image_size, folder / name, settings)
+        found = locate(str(run.folder), str(registry))
+        evaluate_runs([Entry(str(run.folder), found)], run.data.folder, None, "test", lambda *_: None)
         Store(str(registry)).publish(found.folder, name)
     return registry
 

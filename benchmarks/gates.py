@@ -26,6 +26,7 @@ import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import nn
@@ -109,7 +110,6 @@ def prepared(folder: Path, patients: int, size_px: int) -> PreparedDataset:
 def recipe_of(way: str, data: PreparedDataset, options: argparse.Namespace, seed: int) -> Recipe:
     """With the size of this measurement."""
     path, values, _ = WAYS[way]
-    recipe = Recipe.from_yaml(path)
     common = {
         "data.path": str(data.folder),
         "data.image_size": options.size,
@@ -119,9 +119,7 @@ def recipe_of(way: str, data: PreparedDataset, options: argparse.Namespace, seed
         "budget.batch_size": BATCH_SIZE,
         "seed": seed,
     }
-    for name, value in (common | values).items():
-        recipe = recipe.with_values(name, value)
-    return recipe
+    return Recipe.from_yaml(path).with_settings(common | values)
 
 
 def trained(data: PreparedDataset, folder: Path, recipe: Recipe, starts_as_torch: bool) -> ModelBundle:
@@ -175,10 +173,10 @@ def table(found: dict[tuple[str, int], dict[int, GateStudy]], ways: list[str]) -
         last = [studies[max(studies)] for (one, _), studies in found.items() if one == way]
         for name in last[0].gates:
             gates = [study.gates[name] for study in last]
-            cells = [mean(getattr(gate, field) for gate in gates) for field in
+            cells = [fmean(getattr(gate, field) for gate in gates) for field in
                      ("mean", "spread", "inside", "outside", "saturated", "dead", "weight_norm")]  # fmt: skip
-            slopes = [mean(study.gradient[name] for study in last)]
-            slopes += [mean(study.gradient[name] / study.gradient["all"] for study in last)]
+            slopes = [fmean(study.gradient[name] for study in last)]
+            slopes += [fmean(study.gradient[name] / study.gradient["all"] for study in last)]
             lost = "; ".join(" ".join(f"{study.lost[what][name]:+.3f}" for study in last) for what in last[0].lost)
             widths = (8, 8, 8, 9, 8, 7, 8)
             figures = "".join(f"{value:>{width}.3f}" for value, width in zip(cells, widths, strict=True))
@@ -188,12 +186,6 @@ def table(found: dict[tuple[str, int], dict[int, GateStudy]], ways: list[str]) -
         dices = " ".join(f"{study.dice:.3f}" for study in last)
         lines.append(f"{way:28}   all gates: Dice {dices} by seed, lost {every}")
     return "\n".join([*lines, "", "SYNTHETIC: a phantom, no patient was scanned. Research use only."])
-
-
-def mean(values) -> float:
-    """Of a few numbers."""
-    values = list(values)
-    return sum(values) / len(values)
 
 
 if __name__ == "__main__":

@@ -150,11 +150,12 @@ def local(recipe: Recipe, data: PreparedDataset, folder: Path) -> EndsOfEpochs:
 
 
 def through_ray(recipe: Recipe, num_workers: int, runs: Path) -> EndsOfEpochs:
-    from glioray.training.run import train
+    scaled = recipe.with_settings({"scaling.num_workers": num_workers, "scaling.cpus_per_worker": 0.9})
+    with connect("local", dashboard=True):
+        from glioray.training.run import train
 
-    scaled = recipe.with_values("scaling.num_workers", num_workers).with_values("scaling.cpus_per_worker", 0.9)
-    clock = EndsOfEpochs()
-    train(plan_run(scaled, runs, f"workers-{num_workers}"), clock)
+        clock = EndsOfEpochs()
+        train(plan_run(scaled, runs, f"workers-{num_workers}"), clock)
     return clock
 
 
@@ -171,8 +172,8 @@ def measure(
     (folder / "local").mkdir()
     ways = {
         "our loop, no Ray": lambda: local(recipe, data, folder / "local"),
-        "Ray Train, 1 worker": lambda: in_ray(recipe, 1, folder / "runs"),
-        "Ray Train, 2 workers": lambda: in_ray(recipe, 2, folder / "runs"),
+        "Ray Train, 1 worker": lambda: through_ray(recipe, 1, folder / "runs"),
+        "Ray Train, 2 workers": lambda: through_ray(recipe, 2, folder / "runs"),
     }
     found, before = {}, plain(recipe, data)
     for name, way in ways.items():
@@ -180,11 +181,6 @@ def measure(
         found[name] = clock, (before, after)
         before = after
     return found
-
-
-def in_ray(recipe: Recipe, num_workers: int, runs: Path) -> EndsOfEpochs:
-    with connect("local", dashboard=True):
-        return through_ray(recipe, num_workers, runs)
 
 
 def main() -> None:

@@ -85,8 +85,8 @@ def main() -> None:
 
 def trained(data: PreparedDataset, folder: Path, epochs: int, seed: int) -> ModelBundle:
     """The best epoch on val, trained here or found in the folder."""
-    recipe = Recipe.from_yaml(RECIPE).with_values("data.path", str(data.folder))
-    recipe = recipe.with_values("budget.epochs", epochs).with_values("seed", seed)
+    settings = {"data.path": str(data.folder), "budget.epochs": epochs, "seed": seed}
+    recipe = Recipe.from_yaml(RECIPE).with_settings(settings)
     return ModelBundle.load(train(plan_run(recipe, folder.parent, folder.name)).bundle)
 
 

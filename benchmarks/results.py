@@ -14,7 +14,6 @@ data, so that a table need not be trained anew to be looked at; what is measured
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import json
 import shutil
@@ -32,6 +31,7 @@ from glioray.data.prepared import PreparedDataset, iterate_batches
 from glioray.errors import GliorayError
 from glioray.evaluation.arrangement import Entry
 from glioray.evaluation.together import evaluate_runs
+from glioray.models._contract import num_parameters
 from glioray.options import planned_recipe
 from glioray.recipe import Recipe
 from glioray.registry.bundle import WEIGHTS, ModelBundle
@@ -42,7 +42,7 @@ from glioray.training.checkpoints import checkpoints
 from glioray.training.local import train
 from glioray.training.news import Progress
 from glioray.training.plan import Plan, plan_run
-from glioray.training.record import BUNDLE, METRICS
+from glioray.training.record import BUNDLE, History, read_metrics
 
 BATCHES = (1, 32)
 MIN_SECONDS = 3.0
@@ -65,9 +65,9 @@ class Run:
     plans: tuple[Plan, ...]
 
     @property
-    def histories(self) -> list[list[dict[str, float]]]:
+    def histories(self) -> list[History]:
         """One row of metrics an epoch, of each."""
-        return [history_of(plan) for plan in self.plans]
+        return [read_metrics(plan.folder) for plan in self.plans]
 
     @property
     def epoch_s(self) -> float:
@@ -186,7 +186,7 @@ def tested(row: Row, runs: list[Run], fingerprint: str, options: Options) -> Lin
     return Line(
         label=row.label,
         fingerprint=fingerprint,
-        parameters=sum(parameter.numel() for parameter in bundle.build().parameters()),
+        parameters=num_parameters(bundle.build()),
         weights_mb=(places[0] / BUNDLE / WEIGHTS).stat().st_size / 1e6,
         epochs=tuple(len(history) for run in runs for history in run.histories),
         best_epochs=tuple(int(history[-1]["best_epoch"]) for run in runs for history in run.histories),
@@ -195,11 +195,6 @@ def tested(row: Row, runs: list[Run], fingerprint: str, options: Options) -> Lin
         threads=torch.get_num_threads(),
         evaluations=tuple(chain(*(one.evaluations for one in evaluated))),
     )
-
-
-def history_of(plan: Plan) -> list[dict[str, float]]:
-    with (plan.folder / METRICS).open(newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
 def answers_per_s(bundle: ModelBundle, data: PreparedDataset, device: str) -> dict[str, float]:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from glioray.cluster import (
+    _ended_in_a_line,
     _job_environment,
     _require_token,
     connect,
@@ -63,6 +65,18 @@ def test_an_address_that_nobody_listens_on_is_refused_at_once() -> None:
         pass
 
 
+def test_a_ray_that_does_not_start_in_time_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def time_out(**_: object) -> None:
+        raise Exception("The current node timed out during startup.\nThis could happen")
+
+    monkeypatch.setattr("ray.init", time_out)
+    with (
+        pytest.raises(ClusterError, match=r"^Ray does not start .* timed out during startup\.\); see"),
+        connect("local"),
+    ):
+        pass
+
+
 def test_a_ray_of_our_own_keeps_to_the_loopback_and_asks_for_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {})
     set_environment("head.example.org", is_own=False)
@@ -70,3 +84,28 @@ def test_a_ray_of_our_own_keeps_to_the_loopback_and_asks_for_a_token(monkeypatch
     set_environment()
     assert os.environ["RAY_AUTH_MODE"] == "token"
     assert os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"  # else Ray listens on the network card and 0.0.0.0
+
+
+@pytest.mark.parametrize("code", [1, 15])
+def test_sigterm_ends_a_process_in_a_line_whatever_ray_makes_of_it(
+    code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended, _ended_in_a_line():
+        wait_as_ray_does(code)
+    assert ended.value.code == 143
+    assert capsys.readouterr().err == "Told to end by SIGTERM\n"
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_an_end_that_nobody_asked_for_keeps_its_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, _ended_in_a_line():
+        raise SystemExit(3)
+    assert (ended.value.code, capsys.readouterr().err) == (3, "")
+
+
+def wait_as_ray_does(code: int) -> None:
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except SystemExit:
+        raise SystemExit(code) from None

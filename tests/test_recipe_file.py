@@ -29,3 +29,31 @@ def test_a_tag_that_would_make_an_object_is_refused(text: str, tmp_path: Path) -
     file.write_text(f"recipe: {text}")
     with pytest.raises(RecipeError, match="could not determine a constructor"):
         Recipe.from_yaml(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"recipe: [unclosed", "not readable as YAML"),
+        (b"\x89PNG\xff\xfe", "not readable as YAML"),
+        (b"recipe: {seed: 2020-99-99}", "not readable as YAML: month must be in 1..12"),
+        (b"task: classification\n", "has no `recipe:` at its top"),
+        (b"", "has no `recipe:` at its top"),
+        (b"recipe: {}\nsarch: {}\n", "'sarch' is unknown at the top; did you mean 'search'?"),
+        (b"recipe: {}\n1: a\nx: b", "'1' is unknown at the top"),
+        (b"recipe: {}\n", "task: missing"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_refused_by_its_name(tmp_path: Path, content: bytes, expected: str) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_bytes(content)
+    with pytest.raises(RecipeError) as refusal:
+        Recipe.from_yaml(file)
+    assert str(file) in str(refusal.value)
+    assert expected in str(refusal.value)
+
+
+def test_a_misspelt_file_suggests_its_neighbor() -> None:
+    path = Path(__file__).parents[1] / "search_spaces" / "custom_cn.yaml"
+    with pytest.raises(RecipeError, match=r"no such recipe; did you mean 'custom_cnn.yaml'\?"):
+        Recipe.from_yaml(path)

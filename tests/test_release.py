@@ -61,7 +61,3 @@ def test_a_tag_of_this_commit_is_its_version_and_is_in_the_changelog() -> None:
     assert tags in ([], [f"v{glioray.__version__}"])
     if tags:
         assert "unreleased" not in (ROOT / "CHANGELOG.md").read_text().partition("\n## ")[2].partition("\n")[0]
-
-
-def test_types_are_shipped() -> None:
-    assert (ROOT / "platform" / "glioray" / "py.typed").read_bytes() == b""

@@ -10,9 +10,13 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import socket
+import sys
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from glioray.errors import ClusterError
@@ -68,10 +72,11 @@ def connect(
             log_to_driver=False,
             **local,
         )
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except Exception as error:  # that of a start that takes too long is of no other class
         raise ClusterError(_no_ray(address, error)) from error
     try:
-        yield
+        with _ended_in_a_line():
+            yield
     finally:
         ray.shutdown()
         if local:
@@ -118,6 +123,31 @@ def free_port(first: int) -> int:
             if probe.connect_ex((LOOPBACK, port)):
                 return port
     raise ClusterError(f"ports {first} to {first + 99} of {LOOPBACK} are all taken: end what listens there")
+
+
+@contextlib.contextmanager
+def _ended_in_a_line() -> Iterator[None]:
+    """SIGTERM unwinds what is at work, as an exception does; the handler that Ray has set would print a trace first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    told_to_end = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        told_to_end.set()
+        raise SystemExit
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except SystemExit as ended:
+        if told_to_end.is_set():  # where the work waits for Ray, that has put a code of its own
+            sys.stderr.write("Told to end by SIGTERM\n")
+            ended.code = 128 + signal.SIGTERM
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _host_that_listens(address: str) -> str:

@@ -36,6 +36,11 @@ def family_style() -> Markup:
     return Markup(resources.files("glioray.data.page").joinpath("page.css").read_text(encoding="utf-8"))  # noqa: S704
 
 
+def word(value: Any) -> str:
+    """A setting as a person reads it."""
+    return "none" if value is None else "yes" if value is True else "no" if value is False else str(value)
+
+
 def data_uri(picture: bytes, kind: str = "png") -> str:
     """A picture as an address that holds it, so that a page is one file; `kind` as browsers name it."""
     return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"

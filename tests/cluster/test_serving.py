@@ -23,6 +23,7 @@ import torch
 from PIL import Image
 
 from glioray.client import Client
+from glioray.cluster import free_port
 from glioray.data.manifest import Normalization
 from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Contents, Signature
@@ -81,7 +82,7 @@ def client(registry: str, folder: Path) -> Iterator[httpx.Client]:
     )
     keys, headers = KeyFile(folder / "keys"), {"x-api-key": KEY}
     with (
-        serving(args, "127.0.0.1", free_port(), keys) as url,
+        serving(args, "127.0.0.1", free_port(8100), keys) as url,
         httpx.Client(base_url=url, timeout=60, headers=headers) as client,
     ):
         yield client
@@ -323,12 +324,3 @@ def png(pixels: np.ndarray) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(pixels[0]).save(stream, "PNG")
     return stream.getvalue()
-
-
-def free_port() -> int:
-    """Below the ports that Ray keeps: the system itself hands out only higher ones, and those Ray may take."""
-    for port in range(8100, 9900):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
-    raise AssertionError("no free port")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
 import subprocess
@@ -165,11 +164,6 @@ class Tab:
         """A file that the page has saved, once it is whole."""
         _wait(path.is_file, lambda: f"{path.name} was not saved")
         return path
-
-    def screenshot(self, path: Path, *, whole: bool = False) -> None:
-        """The window as a PNG, or all of the page."""
-        taken = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        path.write_bytes(base64.b64decode(taken["data"]))
 
     def hosts(self) -> set[str]:
         """Of all requests that left the page; what holds its own bytes (`data:`, `blob:`) asks nobody."""

@@ -13,10 +13,12 @@ import numpy as np
 import pydicom
 import pytest
 import torch
+from fastapi.testclient import TestClient
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from tests.serving.sent import MAX_BODY_BYTES
 
 from glioray.data.manifest import Normalization
 from glioray.data.preprocessing import Preprocessing
@@ -26,8 +28,9 @@ from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle
 from glioray.registry.store import Published
 from glioray.serving.answering import Reply, Wish, answer_all
+from glioray.serving.api import create_api
 from glioray.serving.predictor import Predictor
-from glioray.serving.problems import Problem
+from glioray.serving.problems import Problem, ProblemError
 from glioray.serving.schemas import ModelInfo
 from glioray.serving.upload import Sent, Upload
 from glioray.serving.volume_settings import VolumeArgs
@@ -120,13 +123,20 @@ class LocalModel:
 
     card: str = "# a card"
 
-    def __init__(self, name: str, predictor: Predictor) -> None:
-        self.info = ModelInfo.of(Published(name, 1, ("latest",)), predictor.config)
+    def __init__(
+        self, name: str, predictor: Predictor, version: int = 1, aliases: tuple[str, ...] = ("latest",)
+    ) -> None:
+        self.info = ModelInfo.of(Published(name, version, aliases), predictor.config)
         self.predictor = predictor
+        self.state = "ready"
         self.hold = False
         self.batches = 0
 
     async def answer(self, upload: Upload, wish: Wish) -> Reply | Problem:
+        if self.state == "busy":
+            raise ProblemError(503, "The model is busy", "64 requests wait for it", 7)
+        if self.state == "broken":
+            raise ZeroDivisionError("secret")
         return answer_all(self.predictor, [upload], [wish])[0]
 
     async def segment_volume(self, sent: Sent) -> AsyncGenerator[Step, None]:
@@ -137,12 +147,22 @@ class LocalModel:
                 await asyncio.sleep(0.005)
 
     async def is_ready(self) -> bool:
-        return True
+        return self.state == "ready"
 
 
 @pytest.fixture(scope="session")
 def local_model() -> type[LocalModel]:
     return LocalModel
+
+
+@pytest.fixture
+def served(classifier: Predictor, segmenter: Predictor) -> list[LocalModel]:
+    return [LocalModel("kinds", classifier, 3), LocalModel("regions", segmenter, aliases=("latest", "best"))]
+
+
+@pytest.fixture
+def client(served: list[LocalModel]) -> TestClient:
+    return TestClient(create_api(served, MAX_BODY_BYTES), raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="session")

@@ -2,74 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from PIL import Image
+from tests.serving.answered import problem
+from tests.serving.sent import MAX_BODY_BYTES
 
 from glioray.registry.card import NOT_A_DEVICE
-from glioray.registry.store import Published
-from glioray.serving.answering import Reply, Wish, answer_all
 from glioray.serving.api import create_api
-from glioray.serving.drawing import heat_overlay
-from glioray.serving.explaining import explain, uncertainty
 from glioray.serving.predictor import Predictor
-from glioray.serving.problems import Problem, ProblemError
-from glioray.serving.schemas import ModelInfo
-from glioray.serving.upload import Upload
-from glioray.serving.volume_settings import VolumeArgs
-from glioray.serving.volumes import segment_volume
-
-MAX_BODY_BYTES = 100_000
-
-
-@dataclass
-class LocalModel:
-    info: ModelInfo
-    predictor: Predictor
-    state: str = "ready"
-    card: str = "# a card"
-
-    async def answer(self, upload: Upload, wish: Wish) -> Reply | Problem:
-        if self.state == "busy":
-            raise ProblemError(503, "The model is busy", "64 requests wait for it", 7)
-        if self.state == "broken":
-            raise ZeroDivisionError("secret")
-        return answer_all(self.predictor, [upload], [wish])[0]
-
-    def segment_volume(self, sent):
-        return segment_volume(self.predictor, sent, VolumeArgs().limits, 4)
-
-    async def is_ready(self) -> bool:
-        return self.state == "ready"
-
-
-@pytest.fixture
-def served(classifier, segmenter):
-    names = (("kinds", 3, ("latest",), classifier), ("regions", 1, ("latest", "best"), segmenter))
-    return [
-        LocalModel(ModelInfo.of(Published(name, version, aliases), predictor.config), predictor)
-        for name, version, aliases, predictor in names
-    ]
-
-
-@pytest.fixture
-def client(served):
-    return TestClient(create_api(served, MAX_BODY_BYTES), raise_server_exceptions=False)
-
-
-def problem(response, status):
-    """The body of a problem, after what must hold of every one."""
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    content = response.json()
-    assert content["status"] == status
-    assert set(content) == {"type", "title", "status", "detail", "instance"}
-    return content
 
 
 def test_classify_answers_as_the_predictor_does(client, classifier, slice_of, file_of):
@@ -105,7 +46,9 @@ def test_segment_gives_areas_and_a_mask_that_unfolds_to_the_predictors(client, s
     mask = np.repeat(answer["mask"]["values"], answer["mask"]["counts"]).reshape(answer["mask"]["shape"])
     np.testing.assert_array_equal(mask, expected.mask)
     assert {name: area["pixels"] for name, area in answer["labels"].items()} == expected.pixels
-    assert {name: area["area_share"] for name, area in answer["labels"].items()} == expected.areas
+    assert {name: area["area_share"] for name, area in answer["labels"].items()} == {
+        name: pixels / mask.size for name, pixels in expected.pixels.items()
+    }
     assert "SYNTHETIC" in answer["notice"]
     assert answer["scaled_by"] == "this slice alone"
 
@@ -118,69 +61,6 @@ def test_a_scaled_slice_is_answered_on_its_volumes_scale(client, segmenter, slic
     expected = segmenter.segment(dark, is_scaled=True)
     assert {name: area["pixels"] for name, area in answer["labels"].items()} == expected.pixels
     assert answer["scaled_by"] == "the sender"
-
-
-def test_segment_draws_the_labels_where_a_png_is_accepted(client, segmenter, slice_of, file_of):
-    response = client.post("/v1/segment", content=file_of(slice_of(2)), headers={"accept": "image/png"})
-
-    drawn = np.asarray(Image.open(io.BytesIO(response.content))).astype(int)
-    labeled = segmenter.segment(slice_of(2)).mask > 0
-    is_colored = np.ptp(drawn, axis=2) > 0
-    assert response.headers["content-type"] == "image/png"
-    np.testing.assert_array_equal(is_colored, labeled)
-
-
-def test_the_picture_is_the_slice_that_was_sent(client, slice_of, file_of):
-    answer = client.post("/v1/segment?picture=true", content=file_of(slice_of(2))).json()
-
-    content = base64.b64decode(answer["picture"].removeprefix("data:image/png;base64,"))
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), slice_of(2)[1])  # flair
-
-
-def picture_of(data_uri):
-    content = base64.b64decode(data_uri.removeprefix("data:image/png;base64,"))
-    return np.asarray(Image.open(io.BytesIO(content)))
-
-
-def test_classify_explains_the_class_that_it_answers(client, classifier, slice_of, file_of):
-    answer = client.post("/v1/classify?explain=gradcam", content=file_of(slice_of(1))).json()
-
-    (heat,) = explain(classifier, [classifier.prepare(slice_of(1))], [answer["label"]], "gradcam")
-    explanation = answer["explanation"]
-    assert (explanation["method"], explanation["label"]) == ("gradcam", answer["label"])
-    assert explanation["peak"] == list(heat.peak)
-    np.testing.assert_array_equal(picture_of(explanation["overlay"]), heat_overlay(slice_of(1)[0], heat.values))
-    assert "explanation" not in client.post("/v1/classify", content=file_of(slice_of(1))).json()
-
-
-def test_a_method_that_a_model_cannot_do_is_a_422_that_says_which_it_can(client, slice_of, file_of):
-    content = problem(client.post("/v1/classify?explain=attention", content=file_of(slice_of(1))), 422)
-
-    assert "custom_cnn can be explained by gradcam only" in content["detail"]
-    assert [model["explanations"] for model in client.get("/v1/models").json()["models"]] == [["gradcam"], []]
-
-
-def test_a_method_that_nobody_has_is_a_422_that_names_those_there_are(client, slice_of, file_of):
-    content = problem(client.post("/v1/classify?explain=magic", content=file_of(slice_of(1))), 422)
-
-    assert "'gradcam' or 'attention'" in content["detail"]
-
-
-def test_segment_draws_how_unsure_it_is(client, segmenter, slice_of, file_of):
-    answer = client.post("/v1/segment?uncertainty=true", content=file_of(slice_of(2))).json()
-
-    (bits,) = uncertainty(segmenter, [segmenter.prepare(slice_of(2))])
-    np.testing.assert_array_equal(picture_of(answer["uncertainty"]), np.rint(255 * bits))
-    assert answer["mean_uncertainty"] == pytest.approx(bits[segmenter.segment(slice_of(2)).mask > 0].mean(), abs=1e-5)
-    assert "uncertainty" not in client.post("/v1/segment", content=file_of(slice_of(2))).json()
-
-
-def test_the_uncertainty_of_a_volume_is_refused(client, slice_of, file_of):
-    volume = np.stack([slice_of(2)] * 3)
-
-    content = problem(client.post("/v1/segment?uncertainty=true", content=file_of(volume)), 422)
-
-    assert content["detail"].startswith("uncertainty=true: for a slice only")
 
 
 @pytest.mark.parametrize("reference", ["regions", "regions@1", "regions@best"])

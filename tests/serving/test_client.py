@@ -6,34 +6,18 @@ import io
 import json
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
 
 import nibabel
 import numpy as np
 import pytest
-import uvicorn
 from PIL import Image
+from tests.serving.browser import running
 from typer.testing import CliRunner
 
 from glioray.cli import app
 from glioray.client import Client, save_picture
 from glioray.errors import RequestError
 from glioray.serving.api import create_api
-
-
-@contextmanager
-def running(api):
-    server = uvicorn.Server(uvicorn.Config(api, host="127.0.0.1", port=0, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            thread.join(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,6 @@ def test_the_mask_lies_in_the_grid_of_the_raw_slice(segmenter, slice_of):
     assert set(np.unique(answer.mask)) <= {0, 1, 2, 4}
     assert answer.pixels == {name: int((answer.mask == value).sum()) for name, value in LABELS.items()}
     assert sum(answer.pixels.values()) > 0
-    assert answer.areas["edema"] == answer.pixels["edema"] / (64 * 32)
 
 
 def test_a_label_comes_back_where_it_was_in_the_raw_slice(segmenter_bundle):

@@ -30,11 +30,12 @@ def test_what_is_asked_for_stands_instead_of_the_file(write):
 
 def test_every_wrong_setting_is_named_in_a_line(write):
     with pytest.raises(ServingError) as raised:
-        ServeArgs.from_yaml(write("{replica: 2, max_body_mb: 0}"))
+        ServeArgs.from_yaml(write("{replica: 2, max_body_mb: 0, volumes: {max_voxel: 9}}"))
 
-    first, second = sorted(str(raised.value).splitlines())
+    first, second, third = sorted(str(raised.value).splitlines())
     assert "args.max_body_mb: 0 is refused: input should be greater than 0" in first
     assert "args.replica: there is no such setting; did you mean 'replicas'?" in second
+    assert "args.volumes.max_voxel: there is no such setting; did you mean 'max_voxels'?" in third
 
 
 def test_a_file_of_another_application_is_refused(write):

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from tests.serving.answered import problem
+from tests.serving.sent import MAX_BODY_BYTES
 
 from glioray.serving.api import create_api
 from glioray.serving.predictor import Predictor
@@ -30,19 +32,13 @@ def model(local_model, volume_segmenter):
 
 @pytest.fixture
 def client(local_model, model, classifier):
-    with TestClient(create_api([model, local_model("kinds", classifier)], 100_000, ARGS)) as client:
+    with TestClient(create_api([model, local_model("kinds", classifier)], MAX_BODY_BYTES, ARGS)) as client:
         yield client
 
 
 @pytest.fixture
 def files(head_of, nifti_of):
     return {name: (f"{name}.nii", nifti_of(voxels)) for name, voxels in head_of().items()}
-
-
-def problem(response, status):
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    return response.json()
 
 
 def unfolded(answer):

@@ -7,27 +7,10 @@ import struct
 
 import numpy as np
 import pytest
+from tests.serving.sent import CHANNELS, LIMITS, few, sent, slices
 
 from glioray.errors import DataError, UnreadableError
-from glioray.serving.upload import FILE, Sent, Upload
 from glioray.serving.volume_reading import read_volume
-from glioray.serving.volume_settings import Limits, VolumeArgs
-
-CHANNELS = ("t1", "t1ce", "t2", "flair")
-LIMITS = VolumeArgs().limits
-
-
-def sent(content, order=()):
-    return Sent({FILE: Upload(content, "'scan'")}, order)
-
-
-def few(**limits):
-    return Limits(**{**vars(LIMITS), **limits})
-
-
-def slices(head):
-    """(N,C,H,W) of sequences that were written with columns to the left and rows to the back."""
-    return np.stack([head[name].T for name in CHANNELS], axis=1)
 
 
 def test_a_zip_of_niftis_is_read_by_the_last_word_of_their_names_without_the_mask(head_of, nifti_of, zip_of):

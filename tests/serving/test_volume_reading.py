@@ -10,33 +10,11 @@ import zlib
 
 import numpy as np
 import pytest
+from tests.serving.sent import CHANNELS, LIMITS, OBLIQUE, few, form, sent, slices
 
 from glioray.errors import DataError, GliorayError, ModelError, UnreadableError
 from glioray.serving.kinds import is_volume, kind_of
-from glioray.serving.upload import FILE, Sent, Upload
 from glioray.serving.volume_reading import read_volume
-from glioray.serving.volume_settings import Limits, VolumeArgs
-
-CHANNELS = ("t1", "t1ce", "t2", "flair")
-LIMITS = VolumeArgs().limits
-OBLIQUE = np.array([[-0.9, 0.1, 0.4, 30.0], [0.2, -1.1, 0.3, -20.0], [0.1, 0.2, 4.0, 5.0], [0, 0, 0, 1]])
-
-
-def sent(content, order=()):
-    return Sent({FILE: Upload(content, "'scan'")}, order)
-
-
-def form(files):
-    return Sent({name: Upload(content, repr(f"{name}.nii")) for name, content in files.items()})
-
-
-def few(**limits):
-    return Limits(**{**vars(LIMITS), **limits})
-
-
-def slices(head):
-    """(N,C,H,W) of sequences that were written with columns to the left and rows to the back."""
-    return np.stack([head[name].T for name in CHANNELS], axis=1)
 
 
 def npy(array):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.serving.sent import LIMITS, OBLIQUE, form
 
 from glioray.data.prepare import prepare
 from glioray.data.prepare_options import PrepareOptions
@@ -23,17 +24,10 @@ from glioray.evaluation.side import SideRows
 from glioray.serving.nifti_mask import nifti_mask
 from glioray.serving.problems import Problem
 from glioray.serving.upload import FILE, Sent, Upload
-from glioray.serving.volume_settings import VolumeArgs
 from glioray.serving.volumes import Progress, SegmentedVolume, segment_volume
 
-LIMITS = VolumeArgs().limits
 SHAPE = (24, 28, 6)
-OBLIQUE = np.array([[-0.9, 0.1, 0.4, 30.0], [0.2, -1.1, 0.3, -20.0], [0.1, 0.2, 4.0, 5.0], [0, 0, 0, 1]])
 SAGITTAL = np.array([[0, 0, 2.0, 7.0], [1.0, 0, 0, 8.0], [0, -1.0, 0, 9.0], [0, 0, 0, 1]])
-
-
-def form(files):
-    return Sent({name: Upload(content, repr(name)) for name, content in files.items()})
 
 
 def run(predictor, sent, batch_size=4):

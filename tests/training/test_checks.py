@@ -67,10 +67,8 @@ def test_layers_are_not_told_apart_where_there_is_one(unet_recipe: Recipe, setti
 def test_a_setting_without_effect_is_refused(
     volumes: PreparedDataset, unet_recipe: Recipe, settings: dict[str, object], expected: str
 ) -> None:
-    for path, value in settings.items():
-        unet_recipe = unet_recipe.with_values(path, value)
     with pytest.raises(RecipeError, match=expected):
-        check_fit(unet_recipe, volumes)
+        check_fit(unet_recipe.with_settings(settings), volumes)
 
 
 def test_one_image_at_a_time_is_refused_where_its_batch_norm_has_one_value(unet_recipe: Recipe) -> None:

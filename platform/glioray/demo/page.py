@@ -41,7 +41,7 @@ def _section(out: Path, one: Finished) -> dict[str, Any]:
     return {
         "name": one.task.name,
         "model": one.evaluation.model,
-        "published": one.published_as,
+        "published": one.task.published_as,
         "sides": {side: counts.model_dump() for side, counts in manifest.sides.items()},
         "citation": manifest.contents.citation,
         "fingerprint": manifest.fingerprint,

@@ -31,7 +31,6 @@ from glioray.training.watching.choice import chosen_listeners
 from glioray.training.watching.listener import told
 from glioray.training.watching.page import Invocation
 
-PUBLISHED_AS: dict[TaskName, str] = {"classification": "demo-kinds", "segmentation": "demo-regions"}
 PHANTOM = PhantomSettings(num_patients=192, image_size=128, num_slices=24, slices_per_patient=4)
 Bar = Callable[[str, int, int], None]
 Say = Callable[[str], None]
@@ -39,9 +38,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Task:
-    """One of the two: what it is called, and which settings of its recipe a small machine changes."""
+    """One of the two: what it and its model are called, and which settings of its recipe a small machine changes."""
 
     name: TaskName
+    published_as: str
     recipe: Path
     settings: Mapping[str, Any]
 
@@ -49,11 +49,13 @@ class Task:
 TASKS = (
     Task(
         "classification",
+        "demo-kinds",
         Path("search_spaces/custom_cnn.yaml"),
         {"budget.epochs": 14, "budget.batch_size": 32},
     ),
     Task(
         "segmentation",
+        "demo-regions",
         Path("search_spaces/classic_unet.yaml"),
         {"budget.epochs": 14, "model.base_filters": 8, "model.norm": "none", "augmentation.fill": 0.0},
     ),
@@ -70,11 +72,6 @@ class Finished:
     evaluation: Evaluation
     asked: tuple[Asked, ...]
 
-    @property
-    def published_as(self) -> str:
-        """Its name in the demo's registry."""
-        return PUBLISHED_AS[self.task.name]
-
 
 def run_demo(out: Path, bar: Bar, say: Say) -> dict[str, Any]:
     """Everything into one folder, with `index.html` to open; gives the figures to print.
@@ -90,7 +87,9 @@ def run_demo(out: Path, bar: Bar, say: Say) -> dict[str, Any]:
     with connect(LOCAL, dashboard=True):
         trained = {task.name: _train(task, out, prepared[task.name], bar, say) for task in TASKS}
         say("4/6 evaluate: the test split, once;  5/6 publish")
-        scored = {name: _evaluate_and_publish(out, name, data, trained[name]) for name, data in prepared.items()}
+        scored = {
+            task.name: _evaluate_and_publish(out, task, prepared[task.name], trained[task.name]) for task in TASKS
+        }
         say("6/6 serve, and ask over HTTP")
         answers = _ask(out, prepared, trained)
     finished = [Finished(task, prepared[n := task.name], trained[n], scored[n], answers[n]) for task in TASKS]
@@ -111,9 +110,8 @@ def _prepare(task: Task, out: Path, bar: Bar) -> PreparedDataset:
 def _train(task: Task, out: Path, data: PreparedDataset, bar: Bar, say: Say) -> Path:
     from glioray.training.run import train
 
-    recipe, settings = Recipe.from_yaml(task.recipe), {"data.path": str(data.folder), **task.settings}
-    for path, value in settings.items():
-        recipe = recipe.with_values(path, value)
+    settings = {"data.path": str(data.folder), **task.settings}
+    recipe = Recipe.from_yaml(task.recipe).with_settings(settings)
     say(f"3/6 train: {recipe.model.name} for {task.name}, through Ray Train")
     plan = plan_run(recipe, out / "runs")
     if plan.is_complete:
@@ -126,11 +124,11 @@ def _train(task: Task, out: Path, data: PreparedDataset, bar: Bar, say: Say) -> 
     return plan.folder
 
 
-def _evaluate_and_publish(out: Path, name: TaskName, data: PreparedDataset, run: Path) -> Evaluation:
+def _evaluate_and_publish(out: Path, task: Task, data: PreparedDataset, run: Path) -> Evaluation:
     registry = str(out / "registry")
     found = locate(str(run), registry)
     evaluation = evaluate_runs([Entry(str(run), found)], data.folder, None, "test", _quietly).evaluations[0]
-    Store(registry).publish(found.folder, PUBLISHED_AS[name])
+    Store(registry).publish(found.folder, task.published_as)
     return evaluation
 
 
@@ -141,7 +139,7 @@ def _quietly(stage: str, done: int, total: int) -> None:
 def _ask(
     out: Path, prepared: Mapping[TaskName, PreparedDataset], trained: Mapping[TaskName, Path]
 ) -> dict[TaskName, tuple[Asked, ...]]:
-    args = ServeArgs(registry=str(out / "registry"), models=tuple(PUBLISHED_AS.values()))
+    args = ServeArgs(registry=str(out / "registry"), models=tuple(task.published_as for task in TASKS))
     kinds, regions = prepared["classification"], prepared["segmentation"]
     with serving(args, LOOPBACK, free_port(8000)) as url:
         return {

@@ -66,11 +66,6 @@ class Segmented:
     pixels: dict[str, int]
     in_domain: bool | None = None
 
-    @property
-    def areas(self) -> dict[str, float]:
-        """Share of the raw picture's pixels that each label has."""
-        return {name: count / self.mask.size for name, count in self.pixels.items()}
-
 
 @dataclass(frozen=True)
 class Predictor:

@@ -27,7 +27,7 @@ def write_page(plan: SweepPlan, result: SweepResult, command: str, folder: str) 
     text = pages.render(
         "glioray.tuning",
         "page.html.j2",
-        {"data_uri": pages.data_uri, "word": _word, "duration": pages.duration},
+        {"data_uri": pages.data_uri, "word": _short, "duration": pages.duration},
         style=pages.family_style(),
         not_a_device=NOT_A_DEVICE,
         plan=plan,
@@ -58,10 +58,8 @@ def pictures(result: SweepResult) -> list[tuple[str, str, bytes]]:
     return found
 
 
-def _word(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return "none" if value is None else "yes" if value is True else "no" if value is False else str(value)
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else pages.word(value)
 
 
 _BEST_SO_FAR = "Each trial at its value, a stopped one at the last that it reached; the line is the best until then."

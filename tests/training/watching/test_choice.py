@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from glioray.data.prepared import PreparedDataset
 from glioray.errors import ClusterError
-from glioray.recipe import Recipe
-from glioray.training.plan import plan_run
+from glioray.training.plan import Plan
 from glioray.training.watching import tracking
 from glioray.training.watching.choice import chosen_listeners
 from glioray.training.watching.page import Invocation
@@ -15,9 +11,9 @@ from glioray.training.watching.tracking import Server
 
 
 def test_mlflow_is_told_last_and_only_where_the_environment_names_it(
-    unet_recipe: Recipe, volumes: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan, asked = plan_run(unet_recipe, tmp_path, "run"), Invocation("glioray train", "runs/run")
+    asked = Invocation("glioray train", "runs/run")
     places: list[tuple[str, str | None]] = []
     monkeypatch.setattr(tracking, "connect", lambda *place: places.append(place) or Server(None, None))
     without = chosen_listeners(plan, asked, {}, print)
@@ -28,12 +24,11 @@ def test_mlflow_is_told_last_and_only_where_the_environment_names_it(
 
 
 def test_an_mlflow_that_cannot_be_had_is_refused_before_anything_is_written(
-    unet_recipe: Recipe, volumes: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
         raise ClusterError("no MLflow answers")
 
-    plan = plan_run(unet_recipe, tmp_path, "run")
     monkeypatch.setattr(tracking, "connect", refuse)
     with pytest.raises(ClusterError):
         chosen_listeners(plan, Invocation("glioray train", "run"), {"MLFLOW_TRACKING_URI": "http://a"}, print)

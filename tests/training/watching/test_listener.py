@@ -4,10 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from glioray.data.prepared import PreparedDataset
-from glioray.recipe import Recipe
 from glioray.training.news import Progress
-from glioray.training.plan import Plan, plan_run
+from glioray.training.plan import Plan
 from glioray.training.record import BUNDLE, History, write_metrics
 from glioray.training.watching.listener import Listener, told
 
@@ -38,11 +36,6 @@ class Faulty(Listener):
 
     def end(self, history: History, bundle: Path | None) -> None:
         self.asked += 100
-
-
-@pytest.fixture
-def plan(unet_recipe: Recipe, volumes: PreparedDataset, tmp_path: Path) -> Plan:
-    return plan_run(unet_recipe, tmp_path, "run")
 
 
 def at_end(epoch: int, loss: float) -> Progress:

@@ -8,20 +8,14 @@ import pytest
 
 from glioray.data.manifest import Leak
 from glioray.data.prepared import PreparedDataset
-from glioray.recipe import Recipe
 from glioray.registry.card import NOT_A_DEVICE
-from glioray.training.plan import Plan, plan_run
+from glioray.training.plan import Plan
 from glioray.training.record import CURVES, History
 from glioray.training.watching import page
 from glioray.training.watching.origin import ORIGIN, read_sessions
 from glioray.training.watching.page import FILE_NAME, Invocation, RunPage, render
 
 CALLED = Invocation("glioray train a.yaml --set seed=3", "runs/trial")
-
-
-@pytest.fixture
-def plan(unet_recipe: Recipe, volumes: PreparedDataset, tmp_path: Path) -> Plan:
-    return plan_run(unet_recipe, tmp_path, "trial")
 
 
 def rows(count: int, **more: float) -> History:

@@ -9,13 +9,11 @@ from typing import Any
 
 import pytest
 
-from glioray.data.prepared import PreparedDataset
 from glioray.errors import ClusterError
-from glioray.recipe import Recipe
 from glioray.registry.store import Published
 from glioray.training.checkpoints import checkpoints
 from glioray.training.loop import fit
-from glioray.training.plan import Plan, plan_run
+from glioray.training.plan import Plan
 from glioray.training.record import History, write_bundle, write_metrics
 from glioray.training.watching import tracking
 from glioray.training.watching.registered import register
@@ -92,11 +90,6 @@ ENTITIES = SimpleNamespace(
     Metric=lambda key, value, timestamp, step: SimpleNamespace(key=key, value=value, step=step),
     Param=lambda key, value: SimpleNamespace(key=key, value=value),
 )
-
-
-@pytest.fixture
-def plan(unet_recipe: Recipe, volumes: PreparedDataset, tmp_path: Path) -> Plan:
-    return plan_run(unet_recipe, tmp_path, "run")
 
 
 def rows(count: int) -> History:

@@ -1,20 +1,11 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from glioray.data.prepared import PreparedDataset
-from glioray.recipe import Recipe
-from glioray.training.plan import Plan, plan_run
+from glioray.training.plan import Plan
 from glioray.training.record import History
 from glioray.training.watching import waiting
 from glioray.training.watching.waiting import Waiting, advice
-
-
-@pytest.fixture
-def plan(unet_recipe: Recipe, volumes: PreparedDataset, tmp_path: Path) -> Plan:
-    return plan_run(unet_recipe, tmp_path, "trial")
 
 
 def rows(*shares: float) -> History:

@@ -102,7 +102,7 @@ def render(plan: Plan, history: History, state: str, invocation: Invocation, ses
         written_at=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S"),
         has_bundle=(plan.folder / BUNDLE).exists(),
         epochs_done=len(history),
-        recipe_rows=[(name, _word(value)) for name, value in flat(plan.recipe.values()).items()],
+        recipe_rows=[(name, pages.word(value)) for name, value in flat(plan.recipe.values()).items()],
         plots=curves(history),
         advice=advice(plan, history),
         **_epoch_table(history),
@@ -159,7 +159,3 @@ def _speed_rows(found: Sequence[Mapping[str, float]]) -> list[tuple[str, str, st
             later = sorted(values[1:])
             rows.append((title, form.format(values[0]), form.format(later[len(later) // 2]) if later else "–"))
     return rows
-
-
-def _word(value: Any) -> str:
-    return "none" if value is None else "yes" if value is True else "no" if value is False else str(value)
