@@ -46,8 +46,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> RayApart:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those with Ray take longest, so they begin."""
-    items.sort(key=lambda item: item.get_closest_marker("cluster") is None)
+    """Those with Ray take longest, so they begin; of these, one Ray serves all but those that start their own."""
+    items.sort(key=lambda item: (item.get_closest_marker("cluster") is None, "own_ray" in _fixtures(item)))
+
+
+def _fixtures(item: pytest.Item) -> tuple[str, ...]:
+    return tuple(getattr(item, "fixturenames", ()))
 
 
 def pytest_configure() -> None:
@@ -88,7 +92,7 @@ def slices(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedD
     return prepare("phantom", phantom, tmp_path_factory.mktemp("slices") / "data", options)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def unet_recipe(volumes: PreparedDataset) -> Recipe:
     """Three epochs of a U-Net with two filters."""
     return Recipe.from_values(

@@ -80,7 +80,8 @@ def test_a_ray_that_does_not_start_in_time_is_one_line(monkeypatch: pytest.Monke
 def test_a_ray_of_our_own_keeps_to_the_loopback_and_asks_for_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {})
     set_environment("head.example.org", is_own=False)
-    assert {"RAY_AUTH_MODE", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"} & os.environ.keys() == set()
+    of_our_own = {"RAY_AUTH_MODE", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER"}
+    assert of_our_own & os.environ.keys() == set()
     set_environment()
     assert os.environ["RAY_AUTH_MODE"] == "token"
     assert os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"  # else Ray listens on the network card and 0.0.0.0

@@ -35,7 +35,10 @@ _ENVIRONMENT = {
 }
 # Else Ray on Linux binds the network card and 0.0.0.0, and looks for a head on 127.0.0.1 at the network card's address.
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-_OWN = {"RAY_AUTH_MODE": "token"}  # Ray's own default depends on what earlier runs left in the home folder
+_OWN = {
+    "RAY_AUTH_MODE": "token",  # Ray's own default depends on what earlier runs left in the home folder
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # this machine will not be taken away: one process less to wait for
+}
 
 
 @contextlib.contextmanager

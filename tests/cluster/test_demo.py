@@ -11,7 +11,7 @@ import pytest
 from glioray.data.phantom import PhantomSettings
 from glioray.demo import run as demo
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.usefixtures("shared_ray")]
 ROOT = Path(__file__).parent.parent.parent
 
 

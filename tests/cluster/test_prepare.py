@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from glioray.cluster import connect
 from glioray.data import staging as staging_module
 from glioray.data.prepare import prepare
 from glioray.data.prepare_options import PrepareOptions
 from glioray.data.runners import Runner, run_here
 from glioray.errors import ClusterError, UnreadableError
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.usefixtures("shared_ray")]
 OPTIONS = PrepareOptions(image_size=32, val_fraction=0.3, test_fraction=0.3)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _ray() -> Iterator[None]:
-    with connect():
-        yield
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ from glioray.data.prepared import PreparedDataset
 from glioray.errors import ClusterError
 from glioray.recipe import Recipe
 from glioray.training.checkpoints import checkpoint_name, checkpoints
+from glioray.training.news import Progress
 from glioray.training.plan import plan_run
 from glioray.training.record import BUNDLE, METRICS
 from glioray.training.state import MODEL
-from glioray.training.worker import Progress
 
 if TYPE_CHECKING:
     from glioray.training.finished import Run
@@ -118,7 +118,7 @@ def num_alive() -> int:
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[Nodes]:
+def nodes(own_ray: None) -> Iterator[Nodes]:
     with pytest.MonkeyPatch.context() as patch:
         # Without a dashboard of its own Ray Train asks that of any other Ray of this machine; here it asks nobody.
         patch.setenv("RAY_API_SERVER_ADDRESS", "http://127.0.0.1:1")

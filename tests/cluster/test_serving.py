@@ -71,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def client(registry: str, folder: Path) -> Iterator[httpx.Client]:
+def client(shared_ray: None, registry: str, folder: Path) -> Iterator[httpx.Client]:
     args = ServeArgs(
         registry=registry,
         max_body_mb=0.2,
@@ -223,17 +223,16 @@ def test_requests_answers_and_batches_are_counted_for_prometheus(client):
     wanted = ("ray_glioray_requests_total", "ray_glioray_request_seconds_bucket", "ray_glioray_answers_total")
     wanted += ("ray_glioray_batch_images_bucket",)
 
-    give_up_at = time.monotonic() + 60
-    text = ""
-    while time.monotonic() < give_up_at and not all(name in text for name in wanted):
+    answered = ('model="kinds@1"', 'route="/v1/classify"', 'status="200"')
+    missing, is_answered, give_up_at = set(wanted), False, time.monotonic() + 60
+    while time.monotonic() < give_up_at and (missing or not is_answered):
         time.sleep(1)
-        text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        lines = httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines()
+        missing = {name for name in wanted if not any(line.startswith(name) for line in lines)}
+        is_answered = any(line.startswith(wanted) and all(label in line for label in answered) for line in lines)
 
-    found = [line for line in text.splitlines() if line.startswith(wanted)]
-    assert [name for name in wanted if not any(line.startswith(name) for line in found)] == []
-    assert any(
-        'model="kinds@1"' in line and 'route="/v1/classify"' in line and 'status="200"' in line for line in found
-    )
+    assert missing == set()
+    assert is_answered
 
 
 def test_a_rollout_and_its_way_back_lose_no_request_and_answer_with_the_version_they_name(client, registry, folder):

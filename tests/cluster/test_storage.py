@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import fsspec
 import pytest
@@ -15,7 +16,7 @@ from moto.server import ThreadedMotoServer
 from typer.testing import CliRunner
 
 from glioray.cli import app
-from glioray.cluster import LOOPBACK, connect, free_port
+from glioray.cluster import LOOPBACK
 from glioray.data.place import send_data
 from glioray.data.prepared import PreparedDataset
 from glioray.errors import ClusterError
@@ -29,20 +30,15 @@ BUCKET = "s3://scans"
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where copies lie, with a bucket behind them; Ray's workers inherit what says how to reach it."""
-    folder, port = tmp_path_factory.mktemp("cache"), free_port(5050)
-    server = ThreadedMotoServer(LOOPBACK, port, verbose=False)
+def cache(shared_ray: None, bucket_environment: dict[str, str]) -> Iterator[Path]:
+    """Where copies lie, with a bucket behind them; Ray's workers have inherited what says how to reach it."""
+    server = ThreadedMotoServer(LOOPBACK, urlsplit(bucket_environment["AWS_ENDPOINT_URL"]).port or 0, verbose=False)
     server.start()
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("GLIORAY_CACHE", str(folder))
-        environment.setenv("AWS_ENDPOINT_URL", f"http://{LOOPBACK}:{port}")
-        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        environment.setenv("AWS_ACCESS_KEY_ID", "key")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        for name, value in bucket_environment.items():
+            environment.setenv(name, value)
         fsspec.filesystem("s3").mkdir("scans")
-        with connect(dashboard=True):
-            yield folder
+        yield Path(bucket_environment["GLIORAY_CACHE"])
     server.stop()
 
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +17,21 @@ import psutil
 import pytest
 import yaml
 
-from glioray.cluster import connect
 from glioray.data.prepared import PreparedDataset
 from glioray.errors import ClusterError
 from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
-from glioray.training.memory import KEEP_MEMORY
 from glioray.tuning.confirm import confirm
 from glioray.tuning.plan import SweepPlan, opened, plan_sweep
 from glioray.tuning.result import SweepResult, write_best
 from glioray.tuning.space import SearchSpace
 from glioray.tuning.study import Study
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600), pytest.mark.usefixtures("shared_ray")]
 SPACE = {
     "model.base_filters": {"kind": "choice", "options": [2, 4]},
     "optimizer.learning_rate": {"kind": "log_uniform", "low": 1e-4, "high": 1e-1},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _ray() -> Iterator[None]:
-    with connect(dashboard=True, variables=KEEP_MEMORY):
-        yield
 
 
 def plan_of(recipe: Recipe, folder: Path, **search: Any) -> SweepPlan:

@@ -5,27 +5,19 @@ from __future__ import annotations
 import re
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from glioray.cluster import connect
 from glioray.data.prepared import PreparedDataset
 from glioray.recipe import Recipe
+from glioray.training.news import Progress
 from glioray.training.plan import plan_run
 from glioray.training.watching.gauges import GAUGES
 from glioray.training.watching.listener import told
-from glioray.training.worker import Progress
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300), pytest.mark.usefixtures("shared_ray")]
 WITHIN_S = 90
-
-
-@pytest.fixture(autouse=True)
-def _ray() -> Iterator[None]:
-    with connect(dashboard=True):
-        yield
 
 
 def test_every_gauge_comes_out_of_the_node_with_its_run(
