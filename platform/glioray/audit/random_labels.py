@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from glioray.audit.result import RandomLabels, RandomLine
 from glioray.audit.scores import scores_by_group
 from glioray.data.prepared import PreparedDataset
 from glioray.data.preprocessing import normalize
+from glioray.data.progress import OnProgress
 from glioray.data.shards import read_columns, read_rows
 from glioray.data.split import SPLITS
 from glioray.errors import DataError
@@ -81,9 +82,7 @@ class _Worker(LocalWorker):
             yield {name: values[start : start + batch_size].to(self.device) for name, values in self.val.items()}
 
 
-def random_labels(
-    folder: Path, epochs: int, seed: int, on_progress: Callable[[str, int, int], None] | None = None
-) -> RandomLabels:
+def random_labels(folder: Path, epochs: int, seed: int, on_progress: OnProgress | None = None) -> RandomLabels:
     """Trains twice on random labels, on the folder's own split and on one by image, and scores both.
 
     Args:
@@ -186,7 +185,7 @@ def _line(
     sample: _Sample,
     split: str,
     leak: str | None,
-    on_progress: Callable[[str, int, int], None] | None,
+    on_progress: OnProgress | None,
 ) -> RandomLine:
     """Trains through the loop of every run, then answers the test side with what it came to."""
 
