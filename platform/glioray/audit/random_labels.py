@@ -21,7 +21,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glioray.audit.prepared import plain_group
 from glioray.audit.result import RandomLabels, RandomLine
 from glioray.audit.scores import scores_by_group
 from glioray.data.prepared import PreparedDataset
@@ -127,7 +126,7 @@ def _sample(data: PreparedDataset, seed: int) -> _Sample:
     label_of: dict[str, int] = {}
     for side, most in zip(SIDES, (MOST_TRAIN, MOST_VAL, MOST_TEST), strict=True):
         ids = read_columns(data.folder, data.manifest, side, ["group_id"])["group_id"]
-        names = np.array([plain_group(data.manifest, name) for name in ids])
+        names = np.array([data.manifest.whole_group(name) for name in ids])
         wanted = _whole_groups(names, most, generator)
         found = read_rows(data.folder, data.manifest, side, wanted)
         images += [torch.from_numpy(np.array(found[number]["image"])) for number in wanted]

@@ -13,7 +13,6 @@ import torch
 from glioray.data.folder import atomic_folder, check_output
 from glioray.data.progress import OnCount
 from glioray.data.records import Side
-from glioray.data.split import SPLITS
 from glioray.evaluation import answers, bootstrap, classification, outlines, segmentation
 from glioray.evaluation.answers import Answers
 from glioray.evaluation.findings import Findings, Section
@@ -101,12 +100,11 @@ def _examine(tested: Sequence[Tested], pool: Pool, circumstances: Circumstances,
 
 def circumstances_of(tested: Sequence[Tested], pool: Pool) -> Circumstances:
     """What is the same for every score of a model on one side of a data set, or on that of each of its folds."""
-    config, manifest = tested[0].config, pool.manifest
-    split = f"{tested[0].rows.side}, {SPLITS[manifest.settings.split]} (seed {manifest.settings.seed})"
+    config, manifest, side = tested[0].config, pool.manifest, tested[0].rows.side
+    split = manifest.split_line(side)
     if len(tested) > 1:
-        split = f"{len(tested)} folds, each {pool.unit[:-1]} {_SEEN_ONCE[tested[0].rows.side]}, {split}"
-    elif manifest.fold is not None:
-        split = f"fold {manifest.fold} of {manifest.settings.folds}, {split}"
+        seen = f"each {pool.unit[:-1]} {_SEEN_ONCE[side]}"
+        split = f"{len(tested)} folds, {seen}, {side}, {manifest.settings.split_line}"
     if not were_trained_from(manifest.fingerprint, config.data_fingerprint):
         split += f", other data than it was trained from (data {manifest.fingerprint})"
     return Circumstances(split, len(pool.units), pool.unit, config.seed)

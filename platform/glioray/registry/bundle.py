@@ -48,6 +48,11 @@ class Score(Frozen):
     unit: str = Field(description="patients or groups")
     seed: int | tuple[int, ...] = Field(description="of the training; one for each member of an average")
 
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Of its interval, where it has both."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 class Calibration(Frozen):
     """How sure the answers may be: the val side chose a temperature (Guo 2017, arXiv 1706.04599)."""
