@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from glioray.cluster import set_environment
 from glioray.data.phantom import PhantomSettings, write_phantom
+from glioray.data.place import send_data
 from glioray.data.prepare import prepare
 from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import PreparedDataset
@@ -21,6 +23,7 @@ from glioray.ending import Ending
 from glioray.network import build_network
 from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle
+from glioray.remote import RemoteFolder
 
 ENDING = Ending()
 # The same examples on every machine and each time; `--hypothesis-profile default` draws others.
@@ -83,6 +86,16 @@ def volumes(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepared
     """Segmentation: one patient a side, 8 slices of 32 px each."""
     options = PrepareOptions(task="segmentation", image_size=32, val_fraction=0.3, test_fraction=0.3)
     return prepare("phantom", phantom, tmp_path_factory.mktemp("volumes") / "data", options)
+
+
+@pytest.fixture
+def place(volumes: PreparedDataset, bucket: str) -> str:
+    """The address of `volumes` in a bucket, with nothing of it on this machine."""
+    remote = RemoteFolder(f"{bucket}/data")
+    shutil.copytree(volumes.folder, remote.copy)
+    send_data(remote.address)
+    shutil.rmtree(remote.copy)
+    return remote.address
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,7 @@ def test_a_kind_of_address_that_is_not_installed_names_its_package(monkeypatch: 
     def missing(scheme: str, **_: object) -> None:
         raise ImportError(f"Install {scheme}")
 
-    monkeypatch.setattr("fsspec.filesystem", missing)
+    monkeypatch.setattr("fsspec.core.filesystem", missing)
     with pytest.raises(ClusterError, match="pip install gcsfs"):
         RemoteFolder("gs://bucket/runs").names()
 

@@ -159,7 +159,7 @@ def evaluate(
     from glioray.registry.locate import locate
 
     entries = [Entry(name, locate(name, registry)) for name in bundles]
-    place = local_folder(data or entries[0].config.recipe["data"]["path"])
+    place = local_folder(data or entries[0].config.data_place)
     with terminal.bars(as_json) as show:
         found = evaluate_runs(entries, place, out, side, show, device, leaky)
     for entry in entries:

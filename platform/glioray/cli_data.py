@@ -131,12 +131,7 @@ def prepare(
     as_json: Json = False,
 ) -> None:
     """Step 1. Raw scans to shards: grouped, split, and proven to share no group."""
-    from glioray import terminal
-    from glioray.cluster import require_lasting
-    from glioray.data.place import out_folder, send_data
-    from glioray.data.prepare import prepare as run
     from glioray.data.prepare_options import PrepareOptions
-    from glioray.data.summary import facts_of
     from glioray.options import checked, chosen_recipe, values_of
 
     wanted_px = image_size or (chosen_recipe(recipe, ()).data.image_size if recipe else None)
@@ -156,6 +151,17 @@ def prepare(
         memory_gb=memory_gb,
         skip_unreadable=skip_unreadable,
     )
+    _prepare(source, raw, out, options, address, as_json)
+
+
+def _prepare(source: str, raw: Path, out: str, options: PrepareOptions, address: str | None, as_json: bool) -> None:
+    """Raw scans to shards, and what came of them in words."""
+    from glioray import terminal
+    from glioray.cluster import require_lasting
+    from glioray.data.place import out_folder, send_data
+    from glioray.data.prepare import prepare as run
+    from glioray.data.summary import facts_of
+
     require_lasting(out)
     started_at = time.perf_counter()
     with terminal.bars(as_json) as show, _runner(raw, options, address) as runner:

@@ -60,6 +60,43 @@ def require_sound(address: str) -> None:
         raise ClusterError(f"{told}: has a part '.' or '..', which would lead out of its copy here; write it without")
 
 
+def file_system(address: str) -> tuple[Any, str]:
+    """The file system of fsspec that an address or a path is of, and how it calls the folder.
+
+    Raises:
+        ClusterError: the package that reaches it is not installed.
+    """
+    scheme = address.partition("://")[0]
+    try:
+        files, root = fsspec.core.url_to_fs(address, **_PATIENCE.get(scheme, {}))
+    except (ImportError, ValueError) as error:
+        package = _PACKAGES.get(scheme)
+        advice = f"install it with `pip install {package}`" if package else "use s3://, gs://, or a folder"
+        raise ClusterError(f"{address}: addresses of {scheme}:// are not reached from here; {advice}") from error
+    return files, root.rstrip("/")
+
+
+@contextlib.contextmanager
+def told(address: str, what: str) -> Iterator[None]:
+    """Turns whatever the many packages raise into one line; of a path, an OSError is one already.
+
+    Raises:
+        ClusterError: the store does not answer, or refuses.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise ClusterError(f"{address} cannot {what}: there is no such bucket or file") from None
+    except Exception as error:
+        if not is_remote(address):
+            raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ClusterError(
+            f"{address} cannot {what} ({reason}); look at its spelling, and at the keys and the region in the "
+            "environment of every machine"
+        ) from error
+
+
 def joined(folder: str, name: str) -> str:
     """What lies in a folder, be it an address or a path."""
     return posixpath.join(folder, name) if is_remote(folder) else str(Path(folder) / name)
@@ -76,26 +113,13 @@ class RemoteFolder:
 
     @cached_property
     def files(self) -> Any:
-        """The file system of fsspec that the address is of.
+        """The file system that the address is of; raises as `file_system`."""
+        return file_system(self.address)[0]
 
-        Raises:
-            ClusterError: the package that reaches it is not installed.
-        """
-        scheme = self.address.partition("://")[0]
-        try:
-            return fsspec.filesystem(scheme, **_PATIENCE.get(scheme, {}))
-        except (ImportError, ValueError) as error:
-            package = _PACKAGES.get(scheme)
-            advice = f"install it with `pip install {package}`" if package else "use s3://, gs://, or a folder"
-            raise ClusterError(
-                f"{self.address}: addresses of {scheme}:// are not reached from here; {advice}"
-            ) from error
-
-    @property
+    @cached_property
     def root(self) -> str:
-        """The folder as its file system calls it."""
-        root: str = self.files._strip_protocol(self.address)
-        return root.rstrip("/")
+        """The folder as its file system calls it; raises as `file_system`."""
+        return file_system(self.address)[1]
 
     @property
     def copy(self) -> Path:
@@ -111,7 +135,7 @@ class RemoteFolder:
         Raises:
             ClusterError: the store does not answer, or a name would lead out of the copy.
         """
-        with self._told("be listed"):
+        with told(self.address, "be listed"):
             self.files.invalidate_cache()
             found = sorted(name.removeprefix(f"{self.root}/") for name in self.files.find(self.root))
         for name in found:
@@ -121,7 +145,7 @@ class RemoteFolder:
 
     def read(self, name: str) -> bytes | None:
         """The content of a small file; none where it is not there."""
-        with self._told("be read"):
+        with told(self.address, "be read"):
             try:
                 content: bytes = self.files.cat_file(posixpath.join(self.root, name))
             except FileNotFoundError:
@@ -130,7 +154,7 @@ class RemoteFolder:
 
     def write(self, name: str, content: bytes) -> None:
         """A small file, whole or not at all."""
-        with self._told("be written"):
+        with told(self.address, "be written"):
             self.files.pipe_file(posixpath.join(self.root, name), content)
 
     def fetch(self, names: Iterable[str], sha256: Mapping[str, str] | None = None) -> None:
@@ -148,7 +172,7 @@ class RemoteFolder:
             target.parent.mkdir(parents=True, exist_ok=True)
             partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
             try:
-                with self._told("be read"):
+                with told(self.address, "be read"):
                     self.files.get_file(posixpath.join(self.root, name), str(partial))
                 partial.replace(target)
             finally:
@@ -157,32 +181,14 @@ class RemoteFolder:
     def send(self, names: Iterable[str]) -> None:
         """Takes files of the copy to the address, in this order."""
         for name in names:
-            with self._told("be written"):
+            with told(self.address, "be written"):
                 self.files.put_file(str(self.copy / name), posixpath.join(self.root, name))
 
     def remove(self, names: Iterable[str]) -> None:
         """Removes files at the address, in this order."""
         for name in names:
-            with self._told("be written"), contextlib.suppress(FileNotFoundError):
+            with told(self.address, "be written"), contextlib.suppress(FileNotFoundError):
                 self.files.rm_file(posixpath.join(self.root, name))
-
-    @contextlib.contextmanager
-    def _told(self, what: str) -> Iterator[None]:
-        """Turns whatever the many packages raise into one line.
-
-        Raises:
-            ClusterError: the store does not answer, or refuses.
-        """
-        try:
-            yield
-        except FileNotFoundError:
-            raise ClusterError(f"{self.address} cannot {what}: there is no such bucket or file") from None
-        except Exception as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ClusterError(
-                f"{self.address} cannot {what} ({reason}); look at its spelling, and at the keys and the region in the "
-                "environment of every machine"
-            ) from error
 
 
 def sha256_of(file: Path) -> str:

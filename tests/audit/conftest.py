@@ -10,11 +10,16 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from glioray.audit.copies import find
+from glioray.audit.folder import read_folder
 from glioray.audit.pictures import Picture, Pictures
+from glioray.audit.result import Copies
+from glioray.audit.summary import summarize
 from glioray.data.duplicates import copy_views, thumbnails
 from glioray.data.prepare import prepare
 from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import PreparedDataset
+from glioray.data.progress import silent
 
 Head = NDArray[np.uint8]
 
@@ -31,6 +36,13 @@ def head() -> Callable[[int], Head]:
         return (tissue * inside * 220).astype(np.uint8)
 
     return draw
+
+
+@pytest.fixture
+def audited(leaky_folder: Path) -> Copies:
+    """What is found in `leaky_folder`."""
+    pictures = read_folder(leaky_folder, silent)
+    return summarize(pictures, find(pictures, 0, silent))
 
 
 @pytest.fixture(scope="session")

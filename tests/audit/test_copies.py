@@ -1,21 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from glioray.audit.copies import find
-from glioray.audit.folder import read_folder
-from glioray.audit.summary import summarize
-
-
-def ignore(*_progress) -> None:
-    pass
-
-
-@pytest.fixture
-def audited(leaky_folder):
-    pictures = read_folder(leaky_folder, ignore)
-    return summarize(pictures, find(pictures, 0, ignore))
+from glioray.data.progress import silent
 
 
 def test_each_kind_of_copy_is_found_once_under_its_plainest_name(audited) -> None:
@@ -34,14 +22,14 @@ def test_each_kind_of_copy_is_found_once_under_its_plainest_name(audited) -> Non
 
 def test_slices_of_one_patient_are_no_copies_of_each_other(head, make) -> None:
     pictures = make([head(0)] * 3, patient=["p", "p", "q"], pixel_hash=["x"] * 3)
-    found = find(pictures, 0, ignore)
+    found = find(pictures, 0, silent)
     assert found.pairs.tolist() == [[0, 2], [1, 2]]
 
 
 def test_pairs_shown_are_bounded_and_the_weakest_are_among_them(head, make) -> None:
     noise = np.random.default_rng(0).normal(0, 1, (30, 64, 64))
     pictures = make([head(0) + number * 0.5 * one for number, one in enumerate(noise)])
-    found = find(pictures, 0, ignore)
+    found = find(pictures, 0, silent)
     near = [(found.correlations[index], why) for index, why in found.shown if found.kinds[index] == 2]
     assert len(near) == 12
     weakest = min(found.correlations[found.kinds == 2])

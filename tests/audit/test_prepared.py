@@ -3,13 +3,10 @@ from __future__ import annotations
 import pytest
 
 from glioray.audit.pictures import MARGINS
-from glioray.audit.prepared import plain_group, read_prepared
+from glioray.audit.prepared import read_prepared
 from glioray.audit.run import AuditOptions, audit
 from glioray.data.grouping import ENOUGH_HEAD
-
-
-def ignore(*_progress) -> None:
-    pass
+from glioray.data.progress import silent
 
 
 def test_a_published_split_leaks_as_the_preparation_says(prepare_patients, tmp_path) -> None:
@@ -28,18 +25,18 @@ def test_a_published_split_leaks_as_the_preparation_says(prepare_patients, tmp_p
 
 @pytest.mark.parametrize(("split", "name"), [("published", "case@1"), ("group", "case@1@test")])
 def test_a_group_is_named_without_its_side_where_the_split_is_published(prepare_patients, split, name) -> None:
-    assert plain_group(prepare_patients(split).manifest, "case@1@test") == name
+    assert prepare_patients(split).manifest.whole_group("case@1@test") == name
 
 
 def test_slices_of_volumes_have_one_view_and_the_amount_of_head(volumes) -> None:
-    pictures = read_prepared(volumes.folder, ignore)
+    pictures = read_prepared(volumes.folder, silent)
     assert pictures.views.shape == (1, len(pictures.rows), 1024)
     assert pictures.compared.tolist() == [row.brain_fraction >= ENOUGH_HEAD for row in pictures.rows]
     assert all(row.group == row.patient for row in pictures.rows)
 
 
 def test_single_images_have_all_views_and_are_all_compared(slices) -> None:
-    pictures = read_prepared(slices.folder, ignore)
+    pictures = read_prepared(slices.folder, silent)
     assert pictures.views.shape[0] == 2
     assert pictures.compared.all()
     assert set(pictures.rows[0].after) == set(MARGINS)

@@ -5,10 +5,7 @@ import pytest
 
 from glioray.audit.pictures import MARGINS, Picture, Pictures, margins
 from glioray.audit.shortcuts import measure_shortcuts
-
-
-def ignore(*_progress) -> None:
-    pass
+from glioray.data.progress import silent
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +32,7 @@ def groups_of(count, size=1):
 def test_a_size_that_gives_the_class_away_is_found_and_cropping_takes_it() -> None:
     labels = ["a", "b"] * 30
     found = measure_shortcuts(
-        make(labels, [512.0 if label == "a" else 300.0 for label in labels]), groups_of(60), 0, ignore
+        make(labels, [512.0 if label == "a" else 300.0 for label in labels]), groups_of(60), 0, silent
     )
     by_name = {(one.name, one.when): one.accuracy.value for one in found.found}
     assert by_name["size and margins", "before"] == 1
@@ -48,11 +45,11 @@ def test_copies_do_not_help_since_folds_keep_groups_together() -> None:
     labels = [("a", "b")[int(x)] for x in np.random.default_rng(0).integers(0, 2, 40)]
     many = [label for label in labels for _ in range(6)]
     widths = [float(100 + 37 * (i // 6 * 7 % 40)) for i in range(240)]
-    found = measure_shortcuts(make(many, widths), groups_of(240, 6), 0, ignore)
+    found = measure_shortcuts(make(many, widths), groups_of(240, 6), 0, silent)
     size = next(one for one in found.found if one.name == "size")
     assert size.accuracy.value < 0.7
     assert size.accuracy.units == 40
-    leaky = measure_shortcuts(make(many, widths), groups_of(240), 0, ignore)
+    leaky = measure_shortcuts(make(many, widths), groups_of(240), 0, silent)
     assert next(one for one in leaky.found if one.name == "size").accuracy.value > 0.9
 
 
@@ -60,7 +57,7 @@ def test_copies_do_not_help_since_folds_keep_groups_together() -> None:
     ("labels", "reason"), [(["a"] * 20, "1 class: there is nothing"), (["a"] * 20 + ["b"] * 4, "only 4 groups, 5")]
 )
 def test_what_cannot_be_measured_says_why(labels, reason) -> None:
-    found = measure_shortcuts(make(labels, [9.0] * len(labels)), groups_of(len(labels)), 0, ignore)
+    found = measure_shortcuts(make(labels, [9.0] * len(labels)), groups_of(len(labels)), 0, silent)
     assert reason in str(found.not_measured)
     assert found.found == ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import resource
 import shutil
@@ -15,9 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glioray.data import prepare as prepare_module
+from glioray.data.prepare import prepare
+from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import PreparedDataset
+from glioray.data.shards import read_columns
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
+SMALL = PrepareOptions(image_size=32, workers=2, val_fraction=0.2, test_fraction=0.2)
+VOLUMES = PrepareOptions(task="segmentation", image_size=32, workers=1)
+SIDES = ("train", "val", "test")
 DrawHead = Callable[..., NDArray[np.uint8]]
 
 
@@ -119,3 +126,29 @@ def volume_folder(tmp_path: Path, draw_head: DrawHead) -> Path:
             nibabel.save(nibabel.Nifti1Image(voxels, np.diag([2, 3, 5, 1])), folder / f"{name}_{channel}.nii.gz")
     (root / "PHANTOM.json").write_text(json.dumps({"synthetic": True}))
     return root
+
+
+def bytes_of(folder: Path) -> dict[str, str]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def with_(options, **changes):
+    return PrepareOptions.model_validate(options.model_dump() | changes)
+
+
+def columns_of(dataset, *names):
+    """Of all parts, one after the other."""
+    parts = [read_columns(dataset.folder, dataset.manifest, part, names) for part in dataset.manifest.parts]
+    return [[value for part in parts for value in part[name]] for name in names]
+
+
+def assert_refused(expected, raw, out, said, source="kaggle_mri", options=SMALL):
+    """One line, nothing in place of what was there, and beside it at most what the next run goes on from."""
+    before = bytes_of(out)
+    with pytest.raises(expected, match=said) as raised:
+        prepare(source, raw, out, options)
+    assert "\n" not in str(raised.value)
+    assert bytes_of(out) == before
+    work = out.with_name(f".{out.name}.partial")
+    assert not work.exists() or any(path.is_file() and path.name != "lock" for path in work.rglob("*"))

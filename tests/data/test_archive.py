@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import stat
 import struct
 import zipfile
@@ -7,7 +8,6 @@ import zipfile
 import numpy as np
 import pytest
 
-from glioray.data import archive as archive_module
 from glioray.data.archive import inside, is_archive, safe_unpack
 from glioray.errors import DataError, UnreadableError
 
@@ -202,7 +202,7 @@ def test_a_link_in_the_place_of_a_file_is_replaced_by_the_file(tmp_path, folder,
 
 
 def test_a_disk_that_is_too_small_is_said_before_a_byte_is_written(tmp_path, folder, monkeypatch) -> None:
-    monkeypatch.setattr(archive_module.shutil, "disk_usage", lambda place: type("Usage", (), {"free": 13_000}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: type("Usage", (), {"free": 13_000}))
     refuse(pack(tmp_path / "x.zip", SCANS), folder, "13,253 bytes are needed, 13,000 are free")
 
 

@@ -13,16 +13,6 @@ from glioray.errors import DataError
 from glioray.remote import RemoteFolder
 
 
-@pytest.fixture
-def place(volumes: PreparedDataset, bucket: str) -> str:
-    """A prepared data set at an address; nothing on this machine."""
-    remote = RemoteFolder(f"{bucket}/data")
-    shutil.copytree(volumes.folder, remote.copy)
-    send_data(remote.address)
-    shutil.rmtree(remote.copy)
-    return remote.address
-
-
 def test_a_path_is_taken_as_it_is() -> None:
     assert local_folder("data/lgg") == out_folder("data/lgg") == Path("data/lgg")
     send_data("data/lgg")

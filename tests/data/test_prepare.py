@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
 import shutil
 import zipfile
@@ -10,47 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pydantic import ValidationError
+from tests.data.conftest import SIDES, SMALL, VOLUMES, assert_refused, bytes_of, columns_of, with_
 
 from glioray.data import staging as staging_module
 from glioray.data.manifest import Range
 from glioray.data.prepare import prepare
 from glioray.data.prepare_options import PrepareOptions
-from glioray.data.prepared import PreparedDataset, load_side
+from glioray.data.prepared import load_side
 from glioray.data.runners import run_here
-from glioray.data.shards import read_columns
-from glioray.errors import DataError, LeakError, UnreadableError
+from glioray.errors import DataError, UnreadableError
 
-SMALL = PrepareOptions(image_size=32, workers=2, val_fraction=0.2, test_fraction=0.2)
-VOLUMES = PrepareOptions(task="segmentation", image_size=32, workers=1)
-SIDES = ("train", "val", "test")
 pytestmark = pytest.mark.usefixtures("short_page")
-
-
-def bytes_of(folder: Path) -> dict[str, str]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def with_(options, **changes):
-    return PrepareOptions.model_validate(options.model_dump() | changes)
-
-
-def columns_of(dataset, *names):
-    """Of all parts, one after the other."""
-    parts = [read_columns(dataset.folder, dataset.manifest, part, names) for part in dataset.manifest.parts]
-    return [[value for part in parts for value in part[name]] for name in names]
-
-
-def assert_refused(expected, raw, out, said, source="kaggle_mri", options=SMALL):
-    """One line, nothing in place of what was there, and beside it at most what the next run goes on from."""
-    before = bytes_of(out)
-    with pytest.raises(expected, match=said) as raised:
-        prepare(source, raw, out, options)
-    assert "\n" not in str(raised.value)
-    assert bytes_of(out) == before
-    work = out.with_name(f".{out.name}.partial")
-    assert not work.exists() or any(path.is_file() and path.name != "lock" for path in work.rglob("*"))
 
 
 def test_the_same_input_gives_the_same_bytes_whatever_the_threads(kaggle_scans, tmp_path) -> None:
@@ -234,145 +202,6 @@ def test_training_is_never_left_without_a_slice(lgg_folder, tmp_path) -> None:
     assert_refused(DataError, lgg_folder, tmp_path / "out", said, "lgg", with_(SMALL, drop_empty=1.0))
 
 
-def test_folds_hold_every_image_once(kaggle_scans, tmp_path) -> None:
-    dataset = prepare("kaggle_mri", kaggle_scans, tmp_path / "out", with_(SMALL, folds=4))
-    assert [path.name for path in sorted(dataset.folder.glob("split=*"))] == [f"split=fold-{i}" for i in range(4)]
-    (sources,) = columns_of(dataset, "source")
-    assert len(sources) == len(set(sources)) == 32
-    assert {tuple(c.rows_by_output.values()) for c in dataset.manifest.counts.values()} == {(2, 2, 2, 2)}
-
-
-def test_a_published_split_says_how_leaky_it_is(kaggle_folder, tmp_path) -> None:
-    shutil.copy(
-        kaggle_folder / "Training" / "glioma" / "Training_0.jpg", kaggle_folder / "Testing" / "glioma" / "again.jpg"
-    )
-    dataset = prepare("kaggle_mri", kaggle_folder, tmp_path / "out", with_(SMALL, split="published"))
-    assert str(dataset.manifest.leak) == "leaky: 1 of 9 test images have a copy in training"
-    (sources,) = read_columns(dataset.folder, dataset.manifest, "test", ["source"]).values()
-    assert all(source.startswith("Testing/") for source in sources)
-
-
-@pytest.fixture
-def split_file(tmp_path):
-    path = tmp_path / "mine.json"
-    path.write_text('{"train": ["P3", "P0"], "val": ["P2"], "test": ["P1"]}')
-    return path
-
-
-def test_a_given_split_is_honored(lgg_scans, tmp_path, split_file) -> None:
-    dataset = prepare("lgg", lgg_scans, tmp_path / "out", with_(SMALL, split_file=split_file))
-    assert [dataset.patients(side) for side in SIDES] == [("P0", "P3"), ("P2",), ("P1",)]
-    settings = dataset.manifest.settings
-    assert (settings.split, settings.split_hash) == ("file", hashlib.sha256(split_file.read_bytes()).hexdigest())
-
-
-def test_the_split_of_one_data_set_can_be_given_to_another(lgg_scans, tmp_path) -> None:
-    first = prepare("lgg", lgg_scans, tmp_path / "one", SMALL)
-    given = with_(SMALL, split_file=first.folder / "split.json", image_size=48, seed=9)
-    second = prepare("lgg", lgg_scans, tmp_path / "two", given)
-    assert second.split.groups == first.split.groups
-
-
-def test_our_folds_of_unnamed_images_can_be_given_to_what_is_left_of_them(kaggle_folder, tmp_path) -> None:
-    """Groups keep their names, also those of copies, when a file before them is taken away."""
-    folder = kaggle_folder / "Training" / "glioma"
-    shutil.copy(folder / "Training_3.jpg", folder / "again.jpg")
-    first = prepare("kaggle_mri", kaggle_folder, tmp_path / "one", with_(SMALL, folds=3))
-    (folder / "Training_0.jpg").unlink()
-    given = with_(SMALL, split_file=first.folder / "split.json", seed=9)
-    second = prepare("kaggle_mri", kaggle_folder, tmp_path / "two", given)
-    gone = set(first.split.groups.items()) - set(second.split.groups.items())
-    assert {group for group, _ in gone} == {"Training/glioma/Training_0.jpg"}
-    assert second.split.groups["Training/glioma/Training_3.jpg"] == first.split.groups["Training/glioma/Training_3.jpg"]
-
-
-def test_the_folds_of_nnunet_are_honored(lgg_scans, tmp_path, split_file) -> None:
-    split_file.write_text('[{"train": [], "val": ["P1", "P3"]}, {"train": [], "val": ["P0"]}, {"val": ["P2"]}]')
-    dataset = prepare("lgg", lgg_scans, tmp_path / "out", with_(SMALL, split_file=split_file))
-    assert dataset.manifest.settings.folds == 3
-    view = PreparedDataset.open(dataset.folder, 2)
-    assert [view.patients(side) for side in SIDES] == [("P0",), ("P1", "P3"), ("P2",)]
-
-
-def test_folds_that_are_given_keep_their_empty_slices(lgg_scans, tmp_path, split_file) -> None:
-    split_file.write_text('[{"val": ["P1", "P3"]}, {"val": ["P0"]}, {"val": ["P2"]}]')
-    options = with_(SMALL, split_file=split_file, drop_empty=0.5)
-    assert_refused(DataError, lgg_scans, tmp_path / "out", r"mine\.json is a list of folds", "lgg", options)
-
-
-def test_another_given_split_prepares_anew(lgg_scans, tmp_path, split_file) -> None:
-    options = with_(SMALL, split_file=split_file)
-    first = prepare("lgg", lgg_scans, tmp_path / "out", options)
-    split_file.write_text('{"train": ["P2", "P0"], "val": ["P3"], "test": ["P1"]}')
-    assert prepare("lgg", lgg_scans, tmp_path / "out", options).split != first.split
-
-
-def test_a_given_split_that_parts_copies_is_a_leak(lgg_folder, tmp_path, split_file) -> None:
-    """P2 is a copy of P3."""
-    for path in (lgg_folder / "kaggle_3m" / "P3").iterdir():
-        shutil.copy(path, lgg_folder / "kaggle_3m" / "P2" / path.name.replace("P3", "P2"))
-    said = "'P2' is in val and 'P3' in train, but they copy each other"
-    options = with_(SMALL, split_file=split_file)
-    assert_refused(LeakError, lgg_folder, tmp_path / "out", said, "lgg", options)
-    dataset = prepare("lgg", lgg_folder, tmp_path / "out", SMALL)
-    assert dataset.manifest.duplicates.nested == (("P2", "P3"),)
-    assert "P2+P3" in dataset.split.groups
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ('{"train": ["P3", "P0"], "val": ["P2"], "test": ["P9"]}', "the first that is missing is 'P1'"),
-        ('{"train": ["P3", "P0"], "val": ["P2"], "exam": ["P1"]}', "is put in"),
-        ('{"train": ["P3", "P0", "P1"], "val": ["P2"], "test": ["P1"]}', "'P1' stands there twice"),
-        ('{"train": ["P3", "P0", "P1"], "val": ["P2"], "test": []}', "nobody is in 'test'"),
-        ('{"train": ["P3", "P0", "P1", "P2"], "val": ["P8"], "test": ["P9"]}', "nobody of those in 'test' was read"),
-    ],
-)
-def test_a_given_split_that_does_not_hold_is_refused(lgg_scans, tmp_path, split_file, content, said) -> None:
-    split_file.write_text(content)
-    assert_refused(DataError, lgg_scans, tmp_path / "out", said, "lgg", with_(SMALL, split_file=split_file))
-
-
-def test_a_text_file_named_jpg_is_refused(kaggle_folder, tmp_path) -> None:
-    (kaggle_folder / "Testing" / "glioma" / "notes.jpg").write_text("remember to label these\n")
-    said = r"^Testing/glioma/notes\.jpg: is text, not an image.*--skip-unreadable"
-    assert_refused(UnreadableError, kaggle_folder, tmp_path / "out", said)
-
-
-@pytest.fixture
-def broken_folder(kaggle_folder):
-    """With two files that are no images."""
-    (kaggle_folder / "Testing" / "glioma" / "notes.jpg").write_text("remember to label these\n")
-    (kaggle_folder / "Training" / "pituitary" / "half.jpg").write_bytes(b"\xff\xd8\xff\xe0half")
-    return kaggle_folder
-
-
-def test_all_files_that_cannot_be_read_are_named_at_once(broken_folder, tmp_path) -> None:
-    with pytest.raises(UnreadableError, match=r"^2 of 34 cases cannot be used") as raised:
-        prepare("kaggle_mri", broken_folder, tmp_path / "out", SMALL)
-    _, *lines, last = str(raised.value).splitlines()
-    assert [line.split(":")[0].strip() for line in lines] == [
-        "Testing/glioma/notes.jpg",
-        "Training/pituitary/half.jpg",
-    ]
-    assert "--skip-unreadable" in last
-
-
-def test_files_that_cannot_be_read_are_listed_where_they_may_be_skipped(broken_folder, tmp_path) -> None:
-    dataset = prepare("kaggle_mri", broken_folder, tmp_path / "out", with_(SMALL, skip_unreadable=True))
-    dataset.verify(hashes=True)
-    assert [refused.source for refused in dataset.manifest.refused] == [
-        "Testing/glioma/notes.jpg",
-        "Training/pituitary/half.jpg",
-    ]
-    assert all(refused.reason.startswith(refused.source) for refused in dataset.manifest.refused)
-    assert dataset.manifest.facts.cases == 32
-    assert sum(counts.rows for counts in dataset.manifest.sides.values()) == 32
-    with pytest.raises(UnreadableError, match="2 of 34"):
-        prepare("kaggle_mri", broken_folder, tmp_path / "out", SMALL)
-
-
 def test_a_link_that_leads_out_of_the_folder_is_refused_by_name(kaggle_folder, tmp_path, draw_head) -> None:
     Image.fromarray(draw_head(77)).save(tmp_path / "private.png")
     (kaggle_folder / "Training" / "glioma" / "link.png").symlink_to(tmp_path / "private.png")
@@ -430,103 +259,6 @@ def test_a_zip_that_writes_outside_is_refused_by_name(kaggle_scans, tmp_path) ->
         file.writestr("../planted.txt", "x")
     assert_refused(DataError, archive, tmp_path / "out", r"\.\./planted\.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["raw.zip"]
-
-
-@pytest.mark.parametrize("source", ["kaggle_mri", "lgg", "phantom"])
-def test_an_empty_folder_is_refused(tmp_path, source) -> None:
-    (tmp_path / "raw").mkdir()
-    assert_refused(DataError, tmp_path / "raw", tmp_path / "out", str(tmp_path / "raw"), source)
-
-
-def test_a_missing_folder_is_refused(tmp_path) -> None:
-    assert_refused(DataError, tmp_path / "nowhere", tmp_path / "out", "no such folder")
-
-
-def test_a_missing_class_folder_is_refused(kaggle_folder, tmp_path) -> None:
-    (kaggle_folder / "Training" / "notumor").rename(kaggle_folder / "Training" / "no_tumor")
-    assert_refused(DataError, kaggle_folder, tmp_path / "out", "class folder 'notumor' is missing")
-
-
-def test_an_empty_class_folder_is_refused(kaggle_folder, tmp_path) -> None:
-    for path in (kaggle_folder / "Testing" / "glioma").iterdir():
-        path.unlink()
-    assert_refused(DataError, kaggle_folder, tmp_path / "out", "glioma: no image in it")
-
-
-def test_a_mask_of_another_size_is_refused(lgg_folder, tmp_path) -> None:
-    Image.fromarray(np.zeros((32, 40), np.uint8)).save(lgg_folder / "kaggle_3m" / "P2" / "P2_3_mask.tif")
-    said = r"P2_3_mask\.tif: the mask is \(32, 40\) px, its image is \(32, 32\)"
-    assert_refused(UnreadableError, lgg_folder, tmp_path / "out", said, "lgg")
-
-
-def test_a_missing_mask_is_refused(lgg_folder, tmp_path) -> None:
-    (lgg_folder / "kaggle_3m" / "P2" / "P2_3_mask.tif").unlink()
-    assert_refused(DataError, lgg_folder, tmp_path / "out", r"mask 'P2_3_mask\.tif' is missing", "lgg")
-
-
-def test_a_truncated_tiff_is_refused(lgg_folder, tmp_path) -> None:
-    path = lgg_folder / "kaggle_3m" / "P1" / "P1_4.tif"
-    path.write_bytes(path.read_bytes()[:900])
-    assert_refused(UnreadableError, lgg_folder, tmp_path / "out", r"P1/P1_4\.tif", "lgg")
-
-
-def test_a_folder_of_which_nothing_can_be_read_is_refused_though_files_may_be_skipped(lgg_folder, tmp_path) -> None:
-    for path in lgg_folder.rglob("*_mask.tif"):
-        path.write_text("not a mask\n")
-    options = with_(SMALL, skip_unreadable=True)
-    assert_refused(DataError, lgg_folder, tmp_path / "out", "none of 4 cases could be read", "lgg", options)
-
-
-def test_an_output_that_holds_something_else_is_refused_untouched(kaggle_scans, tmp_path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "thesis.docx").write_text("mine")
-    assert_refused(DataError, kaggle_scans, tmp_path / "out", r"thesis\.docx")
-    assert (tmp_path / "out" / "thesis.docx").read_text() == "mine"
-
-
-def test_a_source_that_is_not_there_suggests_the_nearest(kaggle_scans, tmp_path) -> None:
-    assert_refused(DataError, kaggle_scans, tmp_path / "out", "did you mean 'kaggle_mri'", "kagle_mri")
-
-
-def test_a_task_that_the_source_has_not_is_refused(kaggle_scans, tmp_path) -> None:
-    options = with_(SMALL, task="segmentation")
-    assert_refused(DataError, kaggle_scans, tmp_path / "out", "has no segmentation", options=options)
-
-
-def test_an_option_that_the_source_has_not_is_refused(kaggle_scans, tmp_path) -> None:
-    options = with_(SMALL, source_options={"channel_order": ["t1"]})
-    assert_refused(DataError, kaggle_scans, tmp_path / "out", "option 'channel_order'", options=options)
-
-
-def test_a_disk_that_fills_up_leaves_the_old_data_set(kaggle_scans, tmp_path, monkeypatch) -> None:
-    dataset = prepare("kaggle_mri", kaggle_scans, tmp_path / "out", SMALL)
-    before = bytes_of(dataset.folder)
-
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(staging_module, "write_whole", full)
-    assert_refused(DataError, kaggle_scans, tmp_path / "out", "no space left", options=with_(SMALL, seed=5))
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    assert bytes_of(dataset.folder) == before
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"val_fraction": 0.45, "test_fraction": 0.45}, r"leave under 0\.2 for training"),
-        ({"folds": 5, "split": "published"}, "only one can be had"),
-        ({"folds": 5, "split_file": "mine.json"}, "only one can be had"),
-        ({"split": "published", "split_file": "mine.json"}, "only one can be had"),
-        ({"folds": 5, "drop_empty": 0.5}, "every fold is tested on once"),
-        ({"folds": 2}, "greater than or equal to 3"),
-        ({"drop_empty": 1.5}, "less than or equal to 1"),
-        ({"memory_gb": 1}, "greater than or equal to 2"),
-    ],
-)
-def test_options_that_contradict_each_other_are_refused(options, said) -> None:
-    with pytest.raises(ValidationError, match=said):
-        PrepareOptions(**options)
 
 
 def test_a_limit_keeps_every_class(kaggle_scans, tmp_path) -> None:

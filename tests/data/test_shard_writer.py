@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import pyarrow as pa
@@ -111,7 +112,7 @@ def test_the_note_tells_the_hash_and_counts_every_pixel(make) -> None:
     writer(plan)
     shard, histogram = writer.note(plan)
     assert (shard.path, shard.side, shard.rows) == ("split=val/part-00002.parquet", "val", 70)
-    assert shard.sha256 == writer_module.hashlib.sha256((writer.folder / plan.path).read_bytes()).hexdigest()
+    assert shard.sha256 == hashlib.sha256((writer.folder / plan.path).read_bytes()).hexdigest()
     for channel in range(2):
         pixels = np.stack([row.image[channel] for row in rows])
         assert np.array_equal(histogram[channel], np.bincount(pixels.ravel(), minlength=256))

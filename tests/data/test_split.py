@@ -47,8 +47,9 @@ def test_a_split_comes_back_from_its_file_as_it_was(tmp_path) -> None:
     assert split.patients == ("a", "b")
 
 
-def test_a_damaged_split_file_is_one_line(tmp_path) -> None:
-    (tmp_path / "split.json").write_text('{"kind": "gro')
+@pytest.mark.parametrize("content", ['{"kind": "gro', pytest.param("[" * 100_000, id="deep")])
+def test_a_damaged_split_file_is_one_line(tmp_path, content) -> None:
+    (tmp_path / "split.json").write_text(content)
     with pytest.raises(DataError, match=r"split\.json: not a split") as raised:
         Split.load(tmp_path)
     assert "\n" not in str(raised.value)

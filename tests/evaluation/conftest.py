@@ -27,6 +27,17 @@ from glioray.tasks import _contract as tasks
 CLASSES = ("glioma", "meningioma", "notumor")
 LABELS = {"necrotic": 1, "enhancing": 4}
 REGIONS = {"TC": ("necrotic", "enhancing")}
+EXAMINED = {
+    "task": "segmentation",
+    "outputs": ("edema",),
+    "side": "test",
+    "split": "test, split by group (seed 0)",
+    "leak": None,
+    "synthetic": False,
+    "citation": "toy",
+    "unit": "patients",
+    "interval": "95 %",
+}
 MakeData = Callable[..., PreparedDataset]
 
 
@@ -132,26 +143,24 @@ def make_bundle() -> Callable[[PreparedDataset], ModelBundle]:
 @pytest.fixture
 def evaluation() -> Evaluation:
     """Of nine patients on other data; without scores."""
-    return Evaluation(
-        task="segmentation",
+    return evaluation_of()
+
+
+def evaluation_of(**changes: object) -> Evaluation:
+    """Of nine patients on other data, without scores, but for the changes."""
+    found = Evaluation(
+        **EXAMINED,
         model="classic_unet",
-        outputs=("edema",),
-        side="test",
-        split="test, split by group (seed 0)",
-        leak=None,
-        synthetic=False,
-        citation="toy",
         rows=18,
         units=9,
-        unit="patients",
         data_fingerprint="aaa",
         trained_on_fingerprint="bbb",
         seed=0,
-        interval="95 %",
         scores=(),
         undefined=(),
         confusion=None,
     )
+    return found.model_copy(update=changes)
 
 
 def _record(
@@ -241,3 +250,17 @@ def _shards(folder: Path, rows: dict, split: Split) -> list[Shard]:
             shards.append(writer.note(plan)[0])
     shutil.rmtree(notes)
     return shards
+
+
+def one_hot(images: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.one_hot(images[:, 0, 0, 0].long() // 10, 3).float()
+
+
+def own_mask(images: torch.Tensor) -> torch.Tensor:
+    return torch.stack([images[:, 0] == 1, images[:, 0] == 4], dim=1).float()
+
+
+def disc(size_px: int, value: int, rows: slice, columns: slice) -> np.ndarray:
+    mask = np.zeros((size_px, size_px), dtype=np.uint8)
+    mask[rows, columns] = value
+    return mask

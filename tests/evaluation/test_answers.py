@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from glioray.data.progress import silent
 from glioray.evaluation.answers import Answers, answer, how, joined
 from glioray.evaluation.side import SideRows
-from glioray.evaluation.tested import ignore
 from glioray.registry.bundle import Calibration, Member
 from glioray.serving.predictor import Predictor
 
@@ -39,7 +39,7 @@ def test_every_row_of_a_side_is_answered_in_its_order(bundle, make_classificatio
     rows = SideRows.read(make_classification([2, 0, 1], name="other", size_px=80), "test")
     predictor = Predictor.load(bundle)
 
-    found = answer(predictor, rows, 2, ignore)
+    found = answer(predictor, rows, 2, silent)
 
     images = torch.cat([batch["image"] for batch in rows.batches(3)])
     assert found.truth.tolist() == [2, 0, 1]

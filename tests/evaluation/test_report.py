@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from tests.evaluation.conftest import evaluation_of
 
 from glioray.evaluation.figures import confusion_figure
 from glioray.evaluation.findings import Findings, Picture, Section, Table
@@ -15,26 +16,9 @@ SCORE = Score(name="accuracy", value=0.5, low=0.25, high=0.75, split="test", uni
 
 
 def evaluation(**changes: object) -> Evaluation:
-    return Evaluation(
-        task="classification",
-        model="custom_cnn",
-        outputs=("glioma", "notumor"),
-        side="test",
-        split="test, split by group (seed 0)",
-        leak=None,
-        synthetic=False,
-        citation="toy",
-        rows=18,
-        units=9,
-        unit="groups",
-        data_fingerprint="aaa",
-        trained_on_fingerprint="aaa",
-        seed=0,
-        interval="95 % percentile bootstrap",
-        scores=(SCORE,),
-        undefined=(),
-        confusion=None,
-    ).model_copy(update=changes)
+    classes = {"task": "classification", "model": "custom_cnn", "outputs": ("glioma", "notumor"), "unit": "groups"}
+    own = {"trained_on_fingerprint": "aaa", "interval": "95 % percentile bootstrap", "scores": (SCORE,)}
+    return evaluation_of(**classes | own | changes)
 
 
 @pytest.fixture

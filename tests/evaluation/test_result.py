@@ -49,7 +49,7 @@ def test_another_schema_version_is_refused(evaluation, tmp_path):
         Evaluation.load(tmp_path)
 
 
-@pytest.mark.parametrize("content", [None, "{", '{"schema_version": 1}'])
+@pytest.mark.parametrize("content", [None, "{", '{"schema_version": 1}', pytest.param("[" * 100_000, id="deep")])
 def test_a_folder_without_an_evaluation_is_refused(tmp_path, content):
     if content is not None:
         (tmp_path / FILE_NAME).write_text(content)

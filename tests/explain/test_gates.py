@@ -100,29 +100,18 @@ def test_inside_and_outside_are_weighed_by_the_share_of_the_mask_in_a_cell(model
     assert found.outside == pytest.approx((16 / 64) / (48 / 64))
 
 
-def test_a_gate_replaced_by_0_takes_the_skip_away(model):
-    """Then nothing of the first level's block gets to the answer but through the pool below it."""
-    image = images()
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_a_gate_replaced_by_a_number_lets_that_share_of_the_skip_through_everywhere(model, share):
+    """Of 0 nothing of the first level's block gets to the answer but through the pool below it."""
     marks = []
     handle = model.join[1].register_forward_hook(lambda _module, inputs, output: marks.append((*inputs, output)))
-    with replaced_gates(model, {HIGH: 0.0}):
-        model(image)
-    handle.remove()
-
-    below, _, joined = marks[0]
-    torch.testing.assert_close(joined, nn.functional.interpolate(below, scale_factor=2, mode="bilinear"))
-
-
-def test_a_gate_replaced_by_its_mean_lets_that_share_through_everywhere(model):
-    image = images()
-    marks = []
-    handle = model.join[1].register_forward_hook(lambda _module, inputs, output: marks.append((*inputs, output)))
-    with replaced_gates(model, {HIGH: 0.25}):
-        model(image)
+    with replaced_gates(model, {HIGH: share}):
+        model(images())
     handle.remove()
 
     below, skip, joined = marks[0]
-    torch.testing.assert_close(joined - nn.functional.interpolate(below, scale_factor=2, mode="bilinear"), skip / 4)
+    from_below = nn.functional.interpolate(below, scale_factor=2, mode="bilinear")
+    torch.testing.assert_close(joined - from_below, share * skip)
 
 
 def test_afterwards_the_network_is_what_it_was(model):

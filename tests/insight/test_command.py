@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -95,6 +96,15 @@ def test_rows_of_a_side_name_their_split(command, unet, volumes, tmp_path):
     assert "test, split by group (seed 0)" in words
     assert "Dice" in words
     assert "one case, seed 0" in words.replace("  ", " ")
+
+
+def test_rows_of_data_at_an_address_are_fetched(command, unet, place, tmp_path):
+    recipe = unet.config.recipe | {"data": unet.config.recipe["data"] | {"path": place}}
+    dataclasses.replace(unet, config=unet.config.model_copy(update={"recipe": recipe})).save(tmp_path / "unet")
+
+    facts = json.loads(command("explain", "unet", "--rows", 1, "--out", "out", "--json")[0])
+
+    assert "split by group (seed 0)" in facts["sections"][0]["about"]
 
 
 def test_rows_that_the_model_learned_from_say_so(command, cnn, slices, tmp_path):

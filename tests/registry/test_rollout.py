@@ -93,8 +93,9 @@ def test_a_share_of_all_is_a_rollout(store):
     assert of(store) == [("kinds@2", None)]
 
 
-def test_a_damaged_record_says_how_to_write_it_anew(store):
-    store.write("kinds", FILE, b'{"version": 0}')
+@pytest.mark.parametrize("content", [b'{"version": 0}', pytest.param(b"[" * 100_000, id="deep")])
+def test_a_damaged_record_says_how_to_write_it_anew(store, content):
+    store.write("kinds", FILE, content)
     with pytest.raises(RegistryError, match=r"glioray rollout kinds --to VERSION"):
         read_rollout(store, "kinds")
 

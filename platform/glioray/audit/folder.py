@@ -6,26 +6,24 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from glioray.audit.pictures import Picture, Pictures, margins, pixel_hash, small
 from glioray.audit.places import Place, place
 from glioray.data.duplicates import copy_views
-from glioray.data.image_file import decode_image
+from glioray.data.image_file import FORMATS, decode_image
 from glioray.data.preprocessing import Preprocessing, prepare_volume
 from glioray.data.progress import OnProgress
 from glioray.data.records import Refused
+from glioray.data.runners import in_order
 from glioray.data.sources._class_tree import LITTER, SUFFIXES
 from glioray.errors import DataError, UnreadableError
 
-FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 MODES = ("L", "RGB", "RGBA", "P", "1", "LA", "CMYK", "I", "F")
 PREPROCESSING = Preprocessing(image_size=128, crop_head=True, intensity="percentile")
 MOST_WORKERS = 8
@@ -84,22 +82,16 @@ def _remarks(others: int) -> tuple[str, ...]:
 
 
 def _read_all(root: Path, files: Sequence[Path], places: Sequence[Place]) -> Iterator[_Seen | Refused]:
-    """In the order of the files, by threads; each with one torch thread, since more would get in each other's way."""
+    """In the order of the files, by threads."""
 
-    def read(path: Path, its_place: Place) -> _Seen | Refused:
+    def read(file: tuple[Path, Place]) -> _Seen | Refused:
+        path, its_place = file
         try:
             return _read(root, path, its_place)
         except UnreadableError as error:
             return Refused(source=path.relative_to(root).as_posix(), reason=str(error))
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    pool = ThreadPoolExecutor(min(MOST_WORKERS, os.cpu_count() or 1))
-    try:
-        yield from pool.map(read, files, places)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-        torch.set_num_threads(before)
+    return in_order(read, zip(files, places, strict=True), min(MOST_WORKERS, os.cpu_count() or 1))
 
 
 def _read(root: Path, path: Path, its_place: Place) -> _Seen:

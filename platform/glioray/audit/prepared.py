@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from glioray.audit.pictures import Picture, Pictures, margins, pixel_hash, small
 from glioray.data.duplicates import copy_views, thumbnails
-from glioray.data.manifest import Manifest
 from glioray.data.prepared import PreparedDataset
 from glioray.data.progress import OnProgress
 from glioray.data.shards import iterate_batches, read_columns, read_rows
@@ -52,17 +51,12 @@ def read_prepared(folder: Path, tell: OnProgress) -> Pictures:
     )
 
 
-def plain_group(manifest: Manifest, name: str) -> str:
-    """Without the side: a published split names a group once a side, as g00012@test, and it is one all the same."""
-    return name.rpartition("@")[0] if manifest.settings.split == "published" else name
-
-
 def _read_part(data: PreparedDataset, part: str) -> Iterator[tuple[list[Picture], NDArray[np.float32]]]:
     """Portions of the rows with their views (V, n, 1024)."""
     classes = data.manifest.contents.classes
     views_of = _thumbnails if data.manifest.contents.task == "segmentation" else copy_views
     columns = read_columns(data.folder, data.manifest, part, COLUMNS)
-    columns["group_id"] = [plain_group(data.manifest, name) for name in columns["group_id"]]
+    columns["group_id"] = [data.manifest.whole_group(name) for name in columns["group_id"]]
     identity = list(zip(*(columns[name] for name in COLUMNS), strict=True))
     start = 0
     for batch in iterate_batches(data.folder, data.manifest, part, BATCH):

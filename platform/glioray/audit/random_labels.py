@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,11 +21,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from glioray.audit.prepared import plain_group
 from glioray.audit.result import RandomLabels, RandomLine
 from glioray.audit.scores import scores_by_group
 from glioray.data.prepared import PreparedDataset
 from glioray.data.preprocessing import normalize
+from glioray.data.progress import OnProgress
 from glioray.data.shards import read_columns, read_rows
 from glioray.data.split import SPLITS
 from glioray.errors import DataError
@@ -82,9 +82,7 @@ class _Worker(LocalWorker):
             yield {name: values[start : start + batch_size].to(self.device) for name, values in self.val.items()}
 
 
-def random_labels(
-    folder: Path, epochs: int, seed: int, on_progress: Callable[[str, int, int], None] | None = None
-) -> RandomLabels:
+def random_labels(folder: Path, epochs: int, seed: int, on_progress: OnProgress | None = None) -> RandomLabels:
     """Trains twice on random labels, on the folder's own split and on one by image, and scores both.
 
     Args:
@@ -129,7 +127,7 @@ def _sample(data: PreparedDataset, seed: int) -> _Sample:
     label_of: dict[str, int] = {}
     for side, most in zip(SIDES, (MOST_TRAIN, MOST_VAL, MOST_TEST), strict=True):
         ids = read_columns(data.folder, data.manifest, side, ["group_id"])["group_id"]
-        names = np.array([plain_group(data.manifest, name) for name in ids])
+        names = np.array([data.manifest.whole_group(name) for name in ids])
         wanted = _whole_groups(names, most, generator)
         found = read_rows(data.folder, data.manifest, side, wanted)
         images += [torch.from_numpy(np.array(found[number]["image"])) for number in wanted]
@@ -187,7 +185,7 @@ def _line(
     sample: _Sample,
     split: str,
     leak: str | None,
-    on_progress: Callable[[str, int, int], None] | None,
+    on_progress: OnProgress | None,
 ) -> RandomLine:
     """Trains through the loop of every run, then answers the test side with what it came to."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import lzma
-import shutil
 import struct
 import zipfile
 import zlib
@@ -15,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from glioray.data.archive_members import MOST_BYTES, MOST_MEMBERS, Members, checked
-from glioray.data.folder import FULL
+from glioray.data.folder import FULL, require_space
 from glioray.data.progress import OnCount
 from glioray.errors import DataError, UnreadableError
 
@@ -39,20 +38,6 @@ def inside(root: Path, path: Path) -> bool:
         return path.resolve().is_relative_to(root.resolve())
     except (OSError, RuntimeError):  # a loop of links
         return False
-
-
-def require_room(folder: Path, needed_bytes: int) -> None:
-    """Refuses what the disk under a folder cannot hold.
-
-    Raises:
-        DataError: less is free.
-    """
-    free_bytes = shutil.disk_usage(folder).free
-    if needed_bytes > free_bytes:
-        raise DataError(
-            f"{folder}: no space left: {needed_bytes:,} bytes are needed, {free_bytes:,} are free. "
-            "Make room, or give a folder on another disk."
-        )
 
 
 def safe_unpack(
@@ -97,7 +82,7 @@ def _need_space(folder: Path, members: Members) -> None:
     needed_bytes = sum(
         entry.file_size for place, entry in members.items() if not _has_size(folder / place, entry.file_size)
     )
-    require_room(folder, needed_bytes)
+    require_space(folder, needed_bytes)
 
 
 def _write_all(

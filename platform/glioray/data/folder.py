@@ -10,7 +10,8 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +20,28 @@ from numpy.typing import NDArray
 
 from glioray.errors import DataError
 
-OWN_NAMES = ("manifest.json", "split.json", "dataset.html")
+DATA_SET = ("split=*", "manifest.json", "split.json", "dataset.html")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
 
 
-def check_output(out: Path) -> None:
-    """Refuses a folder that holds anything but a data set of ours: it would be replaced.
+def check_output(out: Path, own: Sequence[str] = DATA_SET) -> None:
+    """Refuses a folder that holds anything but what we wrote there before: it would be replaced.
+
+    Args:
+        out: where something is to be written.
+        own: names of its parts, as patterns of the shell; the first is the one that it cannot lack.
 
     Raises:
         DataError: it is a file, or holds something else.
     """
     if out.is_dir():
-        names = {path.name for path in out.iterdir()}
-        parts = {name for name in names if name.startswith("split=")}
-        strange = sorted(names - parts - set(OWN_NAMES))
-        if names and (strange or not parts):
+        names = sorted(path.name for path in out.iterdir())
+        strange = [name for name in names if not any(fnmatch(name, pattern) for pattern in own)]
+        if strange or (names and not any(fnmatch(name, own[0]) for name in names)):
             raise DataError(
-                f"{out}: holds {(strange or sorted(names))[0]!r}, which is no part of a prepared data set. "
+                f"{out}: holds {(strange or names)[0]!r}, which is no part of what is written there. "
                 "Give a new or empty folder as --out."
             )
     elif out.exists() or out.is_symlink():
@@ -96,21 +100,21 @@ def write_whole(path: Path, *parts: bytes | NDArray[Any]) -> None:
 
 
 def require_space(folder: Path, needed_bytes: int) -> None:
-    """Refuses a preparation that the disk cannot hold.
+    """Refuses what the disk under a folder cannot hold.
 
     Raises:
         DataError: less is free.
     """
     free_bytes = shutil.disk_usage(folder).free
     if needed_bytes > free_bytes:
-        raise DataError(_no_space(folder.parent, needed_bytes, free_bytes))
+        raise DataError(_no_space(folder, f"{needed_bytes:,}", free_bytes))
 
 
 def no_space(written: Path, place: Path) -> str:
     """The line of error of a disk that filled up while a folder was written."""
     written_bytes = sum(path.stat().st_size for path in written.rglob("*") if path.is_file())
     free_bytes = shutil.disk_usage(place if place.is_dir() else written).free + written_bytes
-    return _no_space(place, written_bytes, free_bytes)
+    return _no_space(place, f"more than {written_bytes:,}", free_bytes)
 
 
 def remove_leftovers(out: Path) -> None:
@@ -137,10 +141,10 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _no_space(place: Path, needed_bytes: int, free_bytes: int) -> str:
+def _no_space(place: Path, needed: str, free_bytes: int) -> str:
     return (
-        f"{place}: no space left: more than {needed_bytes:,} bytes are needed, {free_bytes:,} are free. "
-        "Make room, or give another --out."
+        f"{place}: no space left: {needed} bytes are needed, {free_bytes:,} are free. "
+        "Make room, or give a folder on another disk."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from glioray.data.duplicates import find_copies, find_copies_in_views, group_ids
 from glioray.data.given_split import GivenSplit
 from glioray.data.manifest import Duplicates, Leak, Settings
+from glioray.data.progress import OnCount
 from glioray.data.records import Contents
 from glioray.data.split import split_by_group, split_to_folds
 from glioray.data.staging import Row
@@ -38,7 +39,7 @@ def group_rows(
     settings: Settings,
     contents: Contents,
     given: GivenSplit | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnCount | None = None,
 ) -> Grouping:
     """Groups by patient and by copies, and splits.
 
@@ -94,7 +95,7 @@ def is_nested(
 
 
 def _groups(
-    rows: Sequence[Row], views: NDArray[np.float32], on_progress: Callable[[int, int], None] | None
+    rows: Sequence[Row], views: NDArray[np.float32], on_progress: OnCount | None
 ) -> tuple[list[str], tuple[tuple[str, str], ...], NDArray[np.int64]]:
     """The group of each row, the pairs of patients that were joined, and the pairs of rows that are copies."""
     names = sorted({row.patient_id for row in rows if row.patient_id is not None})
@@ -113,7 +114,7 @@ def _copies(
     rows: Sequence[Row],
     views: NDArray[np.float32],
     owners: NDArray[np.int64],
-    on_progress: Callable[[int, int], None] | None,
+    on_progress: OnCount | None,
 ) -> NDArray[np.int64]:
     """(P, 2) among single images in all views; slices of volumes are compared in the one that there is."""
     if rows[0].label is not None:

@@ -21,6 +21,7 @@ from glioray.data.runners import Runner, in_order, run_here
 from glioray.data.sources import RawScans
 from glioray.data.staging import facts_of_case
 from glioray.errors import DataError, UnreadableError
+from glioray.remote import sha256_of
 
 MOST_NAMED = 20
 
@@ -155,8 +156,7 @@ def _digests(files: Sequence[Path], num_threads: int, tell: OnProgress) -> tuple
 
 def _digest(path: Path) -> str | OSError:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         return error
 

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from glioray.data.preprocessing import Preprocessing
 from glioray.data.records import Clinical, Contents, Refused, Side
-from glioray.data.split import SplitKind, part_names, sides_of_fold
+from glioray.data.split import SPLITS, SplitKind, part_names, sides_of_fold
 from glioray.errors import DataError
 from glioray.frozen import Frozen
 from glioray.plain_values import from_json
@@ -37,6 +37,11 @@ class Settings(Frozen):
     val_fraction: float
     test_fraction: float
     drop_empty: float = Field(0.0, description="share of the slices without any label that training does without")
+
+    @property
+    def split_line(self) -> str:
+        """As `split by group (seed 0)`."""
+        return f"{SPLITS[self.split]} (seed {self.seed})"
 
 
 class Shard(Frozen):
@@ -179,6 +184,15 @@ class Manifest(Frozen):
                 f"{self._open_folds - 1}"
             )
         return {"train": self.counts["train"], "val": self.counts["val"], "test": self.counts["test"]}
+
+    def whole_group(self, name: str) -> str:
+        """Of a group's name: a published split may tear it apart, and names its pieces as g00012@test."""
+        return name.rpartition("@")[0] if self.settings.split == "published" else name
+
+    def split_line(self, side: Side) -> str:
+        """Of rows of a side: `test, split by group (seed 0)`, with the fold where there is one."""
+        line = f"{side}, {self.settings.split_line}"
+        return line if self.fold is None else f"fold {self.fold} of {self.settings.folds}, {line}"
 
     @property
     def normalization(self) -> Normalization:

@@ -33,6 +33,7 @@ from glioray.data.split import Split, part_names
 from glioray.data.staging import Portion, load_staged, portions_of
 from glioray.data.working import working_folder
 from glioray.errors import DataError, UnreadableError
+from glioray.remote import sha256_of
 
 KEPT = " What was read is kept in a hidden folder beside OUT for the next run."
 
@@ -78,8 +79,7 @@ def prepare(
 
 def _unpacked(archive: Path, work: Path, tell: OnProgress) -> list[Path]:
     """The folder of an archive's content, then those inside it that it only wraps."""
-    with archive.open("rb") as file:
-        folder = work / f"raw-{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"  # not that of another archive
+    folder = work / f"raw-{sha256_of(archive)[:16]}"  # not that of another archive
     folder.mkdir(exist_ok=True)
     safe_unpack(archive, folder, lambda done, total: tell("unpack", done, total))
     roots = [folder]
@@ -196,7 +196,7 @@ def _write_shards(
     records = StagedRecords(staging, tuple(grouping.groups))
     plans = {part: plan_shards(part, order, records[0]) for part, order in orders.items()}
     wanted = [plan for part in plans.values() for plan in part]
-    require_space(work, sum(len(plan.rows) for plan in wanted) * int(np.prod(staging.shape)) // 4)
+    require_space(work.parent, sum(len(plan.rows) for plan in wanted) * int(np.prod(staging.shape)) // 4)
     writer = ShardWriter(
         ready,
         notes,

@@ -10,5 +10,5 @@ OnProgress = Callable[[str, int, int], None]
 """called with (stage, done, total)"""
 
 
-def silent(_stage: str, _done: int, _total: int) -> None:
-    """For a caller who does not watch."""
+def silent(*_told: object) -> None:
+    """Either of them, for a caller who does not watch."""

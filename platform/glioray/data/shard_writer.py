@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from glioray.data.manifest import Shard
 from glioray.data.records import SliceRecord
 from glioray.data.shards import numpy_of, open_shard
 from glioray.errors import DataError
+from glioray.remote import sha256_of
 
 ROWS_A_GROUP = 64
 MOST_GROUP_BYTES = 8_000_000
@@ -72,7 +72,7 @@ class ShardWriter:
         histogram = np.zeros((len(self.records[0].image), 256), dtype=np.int64)
         _write(partial, (self._table(span, histogram) for span in spans))
         self._compare(partial, spans)
-        digest = hashlib.sha256(partial.read_bytes()).hexdigest()
+        digest = sha256_of(partial)
         partial.replace(path)
         write_whole(note, json.dumps({"sha256": digest, "histogram": histogram.tolist()}).encode())
 

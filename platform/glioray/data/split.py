@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from pydantic import Field, ValidationError
 from glioray.data.records import SIDES, Side
 from glioray.errors import DataError, LeakError
 from glioray.frozen import Frozen
+from glioray.plain_values import from_json
 from glioray.schema import FIRST, require_version
 
 SplitKind = Literal["group", "published", "file"]
@@ -81,7 +81,7 @@ class Split(Frozen):
         try:
             written = path.read_bytes()
             remedy = f"prepare the folder again: glioray prepare SOURCE RAW --out {folder}"
-            require_version(json.loads(written), SCHEMA_VERSION, f"{path}: split", remedy, unnamed=FIRST)
+            require_version(from_json(written), SCHEMA_VERSION, f"{path}: split", remedy, unnamed=FIRST)
             return cls.model_validate_json(written)
         except (OSError, ValueError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error

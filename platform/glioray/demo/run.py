@@ -13,6 +13,7 @@ from glioray.data.phantom import PhantomSettings, write_phantom
 from glioray.data.prepare import prepare
 from glioray.data.prepare_options import PrepareOptions
 from glioray.data.prepared import PreparedDataset
+from glioray.data.progress import OnProgress
 from glioray.data.records import TaskName
 from glioray.demo.ask import Asked, ask_classifier, ask_segmenter
 from glioray.demo.page import write_page
@@ -32,7 +33,6 @@ from glioray.training.watching.listener import told
 from glioray.training.watching.page import Invocation
 
 PHANTOM = PhantomSettings(num_patients=192, image_size=128, num_slices=24, slices_per_patient=4)
-Bar = Callable[[str, int, int], None]
 Say = Callable[[str], None]
 
 
@@ -73,7 +73,7 @@ class Finished:
     asked: tuple[Asked, ...]
 
 
-def run_demo(out: Path, bar: Bar, say: Say) -> dict[str, Any]:
+def run_demo(out: Path, bar: OnProgress, say: Say) -> dict[str, Any]:
     """Everything into one folder, with `index.html` to open; gives the figures to print.
 
     Raises:
@@ -98,7 +98,7 @@ def run_demo(out: Path, bar: Bar, say: Say) -> dict[str, Any]:
     return {"page": str(page), **_figures(finished), "elapsed_s": round(elapsed_s, 1)}
 
 
-def _prepare(task: Task, out: Path, bar: Bar) -> PreparedDataset:
+def _prepare(task: Task, out: Path, bar: OnProgress) -> PreparedDataset:
     options = PrepareOptions(task=task.name, image_size=128)
 
     def show(stage: str, done: int, total: int) -> None:
@@ -107,7 +107,7 @@ def _prepare(task: Task, out: Path, bar: Bar) -> PreparedDataset:
     return prepare("phantom", out / "phantom", out / "data" / task.name, options, show)
 
 
-def _train(task: Task, out: Path, data: PreparedDataset, bar: Bar, say: Say) -> Path:
+def _train(task: Task, out: Path, data: PreparedDataset, bar: OnProgress, say: Say) -> Path:
     from glioray.training.run import train
 
     settings = {"data.path": str(data.folder), **task.settings}

@@ -5,12 +5,13 @@ Shapes: N images, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from glioray.data.progress import OnCount
 from glioray.evaluation.side import SideRows
 from glioray.registry.bundle import BundleConfig
 from glioray.registry.card import answering
@@ -43,7 +44,7 @@ class Answers:
         return self.predicted == self.truth
 
 
-def answer(predictor: Predictor, rows: SideRows, batch_size: int, on_progress: Callable[[int, int], None]) -> Answers:
+def answer(predictor: Predictor, rows: SideRows, batch_size: int, on_progress: OnCount) -> Answers:
     """Predicts every row of a side."""
     answered = rows.answered(predictor.classified, batch_size, on_progress)
     truth, probabilities, logits = zip(*((batch["label"], *found) for batch, found in answered), strict=True)

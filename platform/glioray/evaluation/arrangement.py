@@ -69,7 +69,7 @@ class Arrangement:
     def folder_name(self) -> str:
         """The same for the same seeds of the same training on the same side of the same data, in any order."""
         config = next(iter(self.by_seed.values()))[0].config
-        recipe = Recipe.from_values(config.recipe, "bundle").with_values("seed", 0).with_values("data.fold", None)
+        recipe = config.checked_recipe.with_values("seed", 0).with_values("data.fold", None)
         parts = [re.sub(r"[^a-z0-9_]+", "-", config.architecture.lower())]
         parts += [f"{self.num_folds}-folds"] if self.num_folds > 1 else []
         seeds = sorted("+".join(map(str, seed)) if isinstance(seed, tuple) else str(seed) for seed in self.by_seed)

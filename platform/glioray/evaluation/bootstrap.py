@@ -33,6 +33,11 @@ def draws(num_units: int, seed: int = SEED, resamples: int = RESAMPLES) -> Itera
         yield generator.multinomial(num_units, chances, size=min(_BLOCK, resamples - start))
 
 
+def described(units: str) -> str:
+    """How intervals are made, in words; over `patients` or `groups`."""
+    return f"95 % percentile bootstrap over {units}, {RESAMPLES} resamples, seed {SEED}"
+
+
 def interval(resampled: Floats) -> tuple[Floats, Floats]:
     """Lower and upper ends, (M,) each, of figures (R,M).
 
@@ -51,9 +56,12 @@ def interval(resampled: Floats) -> tuple[Floats, Floats]:
 def means(values: Floats, drawn: Draws) -> Floats:
     """(R,M) means of values (U,M), each as often as drawn (R,U); NaN values are left out."""
     defined = ~np.isnan(values)
-    counts = drawn @ defined
-    sums = drawn @ np.where(defined, values, 0.0)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return shares(drawn @ np.where(defined, values, 0.0), drawn @ defined)
+
+
+def shares(part: Floats | Draws, whole: Floats | Draws) -> Floats:
+    """The part of a whole, both counted, of any shape; NaN where there is nothing to divide by."""
+    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
 
 
 def mean_by_unit(values: Mapping[str, Floats], unit_of: Draws, num_units: int) -> dict[str, Floats]:

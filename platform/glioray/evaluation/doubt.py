@@ -15,10 +15,10 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from glioray.data.prepared import PreparedDataset
+from glioray.data.progress import silent
 from glioray.data.shards import iterate_batches
 from glioray.evaluation.pool import Pool
 from glioray.evaluation.side import SideRows
-from glioray.evaluation.tested import ignore
 from glioray.registry.bundle import Calibration, ModelBundle
 from glioray.serving.domain import Domain, look
 from glioray.serving.predictor import Predictor, tempered
@@ -61,7 +61,7 @@ def best_temperature(truth: Tensor, probabilities: Tensor) -> float:
 def _calibration(bundle: ModelBundle, dataset: PreparedDataset) -> Calibration:
     predictor = Predictor.load(bundle)
     rows = SideRows.read(dataset, "val")
-    predicted = [(batch["label"], found) for batch, found in rows.predicted(predictor, BATCH_SIZE, ignore)]
+    predicted = [(batch["label"], found) for batch, found in rows.predicted(predictor, BATCH_SIZE, silent)]
     truth, probabilities = (torch.cat(values) for values in zip(*predicted, strict=True))
     temperature = best_temperature(truth, probabilities)
     task, pool = Classification(bundle.config.contents.classes), Pool((rows,))

@@ -72,9 +72,8 @@ def interval_text(scores: Iterable[Score], name: str) -> str:
     for score in scores:
         if score.name == name:
             number = f"{{:.{digits(name)}f}}".format
-            has_ends = score.low is not None and score.high is not None
-            ends = f" [{number(score.low)},\u00a0{number(score.high)}]" if has_ends else ""
-            return f"{number(score.value)}{ends}"
+            ends = ",\u00a0".join(map(number, score.ends or ()))
+            return number(score.value) + (f" [{ends}]" if ends else "")
     return "–"
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import skimage.measure
 from numpy.typing import NDArray
 
-from glioray.evaluation.bootstrap import Draws, Floats
+from glioray.evaluation.bootstrap import Draws, Floats, shares
 from glioray.evaluation.findings import Cell, Section, Table, interval_text
 from glioray.evaluation.hausdorff import Mask
 from glioray.evaluation.scoring import Circumstances, Scores, resampled_scores
@@ -56,7 +56,7 @@ def lesion_scores(names: Sequence[str], counts: Counts, cases: Counts, circumsta
         found, missed, wrong = (drawn @ kind for kind in np.moveaxis(counts, 2, 0))
         scans = np.broadcast_to((drawn @ cases)[:, None], found.shape)
         parts = ((found, found + missed), (found, found + wrong), (2 * found, 2 * found + missed + wrong))
-        return np.column_stack([_shares(*part) for part in (*parts, (wrong, scans))])
+        return np.column_stack([shares(*part) for part in (*parts, (wrong, scans))])
 
     units = {f"lesion_recall/{name}": int(n) for name, n in zip(names, _patients(counts[..., :2]), strict=True)}
     units |= {f"lesion_precision/{name}": int(n) for name, n in zip(names, _patients(counts[..., ::2]), strict=True)}
@@ -84,10 +84,6 @@ def _touching(mask: Mask, other: Mask, smallest: float) -> NDArray[np.bool_]:
     shared = np.bincount(parts[mask & other], minlength=num_parts + 1)[1:]
     touching: NDArray[np.bool_] = shared[sizes >= smallest] > 0
     return touching
-
-
-def _shares(part: Floats, whole: Floats) -> Floats:
-    return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
 
 
 def _patients(counts: Counts) -> Counts:

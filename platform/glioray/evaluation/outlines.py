@@ -18,7 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from glioray.data.progress import OnCount
 from glioray.errors import DataError
+from glioray.evaluation.bootstrap import Floats, shares
 from glioray.evaluation.hausdorff import bounding_box, hd95
 from glioray.evaluation.lesions import Counts, count_lesions
 from glioray.evaluation.side import CaseKey, SideRows, Spacing
@@ -26,7 +28,6 @@ from glioray.serving.predictor import Predictor
 from glioray.tasks._contract import Batch
 from glioray.tasks.segmentation import Segmentation
 
-Floats = NDArray[np.float64]
 Labels = NDArray[np.uint8]
 
 
@@ -67,7 +68,7 @@ def outline(
     predictor: Predictor,
     rows: SideRows,
     batch_size: int,
-    on_progress: Callable[[int, int], None],
+    on_progress: OnCount,
     on_masks: Callable[[Labels], None] | None = None,
 ) -> Outlines:
     """Predicts every slice of a side; `on_masks` is given each batch of label maps (B,S,S), which are not kept."""
@@ -209,9 +210,7 @@ class CaseBook:
         """(K+R,) in px, the mean over the slices that show the label in both."""
         found = [[hd95(np.isin(p.predicted, own), np.isin(p.truth, own)) for own in self.values] for p in pieces]
         each = np.array(found)
-        counts = np.count_nonzero(~np.isnan(each), axis=0)
-        mean: Floats = np.where(counts > 0, np.nansum(each, axis=0) / np.maximum(counts, 1), np.nan)
-        return mean
+        return shares(np.nansum(each, axis=0), np.count_nonzero(~np.isnan(each), axis=0))
 
 
 def _volume(pieces: Sequence[_Piece]) -> tuple[Labels, Labels]:

@@ -59,9 +59,14 @@ def segmentation_sheet(
             axes = grid[row, column]
             axes.imshow(overlay(image, maps[row] if maps is not None else np.zeros_like(image), labels))
             bare(axes, title=name if row == 0 else "", side=captions[row] if column == 0 else "")
+    name_colors(figure, labels)
+    return png_bytes(figure)
+
+
+def name_colors(figure: Figure, labels: dict[str, int]) -> None:
+    """Which color is which label, below all pictures."""
     patches = [Patch(color=color, label=name) for name, color in colors_of(labels).items()]
     figure.legend(handles=patches, loc="outside lower center", ncols=4, frameon=False, labelcolor=TEXT, fontsize=8)
-    return png_bytes(figure)
 
 
 def bare(axes: Axes, title: str = "", side: str = "", below: str = "") -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from glioray.data.folder import check_output
 from glioray.data.records import Side
 from glioray.errors import DataError
 from glioray.evaluation.arrangement import Entry
 from glioray.evaluation.result import Evaluation
-from glioray.evaluation.run import check_output
+from glioray.evaluation.run import OWN_NAMES
 from glioray.evaluation.tested import open_data
 
 
@@ -25,7 +26,7 @@ def require_default(entry: Entry, data: Path, side: Side) -> Path:
         DataError: it holds an evaluation of another model, of other data, or something else.
     """
     folder = default_folder(entry, side)
-    check_output(folder)
+    check_output(folder, OWN_NAMES)
     older, config = _older(folder), entry.config
     if older is None:
         return folder

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from glioray.evaluation.bootstrap import Draws, Floats
+from glioray.evaluation.bootstrap import Draws, Floats, shares
 from glioray.evaluation.scoring import Circumstances, Scores, resampled_scores
 
 Bools = NDArray[np.bool_]
@@ -48,7 +48,7 @@ def areas(ranking: Ranking, unit_index: Places, drawn: Draws) -> Floats:
     below = negative.cumsum(axis=1) - negative
     pairs = positive.sum(axis=1) * negative.sum(axis=1)
     won = (positive * (below + negative / 2)).sum(axis=1)
-    return np.where(pairs > 0, won / np.maximum(pairs, 1), np.nan)
+    return shares(won, pairs)
 
 
 def ranking_scores(
@@ -73,5 +73,4 @@ def ranking_scores(
 
 def _mean_of_defined(values: Floats) -> Floats:
     """(R,) of (R,M)."""
-    counts = np.count_nonzero(~np.isnan(values), axis=1)
-    return np.where(counts > 0, np.nansum(values, axis=1) / np.maximum(counts, 1), np.nan)
+    return shares(np.nansum(values, axis=1), np.count_nonzero(~np.isnan(values), axis=1))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field, ValidationError
 
 from glioray.data.records import Side, TaskName
 from glioray.errors import DataError
 from glioray.frozen import Frozen
+from glioray.plain_values import from_json
 from glioray.registry.bundle import BundleConfig, Score
 from glioray.schema import require_version
 
@@ -27,12 +28,12 @@ def were_trained_from(data_fingerprint: str, trained_on: str) -> bool:
     return set(data_fingerprint.split("+")) <= set(trained_on.split("+"))
 
 
-class Evaluation(Frozen):
-    """Every figure with all that it takes to believe it."""
+class Examined(Frozen):
+    """The rows that figures were made of, with all that it takes to believe them; written whole to one file."""
 
-    schema_version: int = SCHEMA_VERSION
+    file_name: ClassVar[str]
+    schema_version: int
     task: TaskName
-    model: str = Field(description="the architecture")
     outputs: tuple[str, ...] = Field(description="classes or labels, in the order of the model's outputs")
     side: Side
     split: str = Field(description="the line that stands beside every score")
@@ -42,6 +43,19 @@ class Evaluation(Frozen):
     rows: int
     units: int
     unit: str
+    interval: str = Field(description="how the intervals were made")
+
+    def save(self, folder: Path) -> None:
+        """Writes the file; the folder is still the temporary one of its writer."""
+        (folder / self.file_name).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+class Evaluation(Examined):
+    """Every figure of one model."""
+
+    file_name: ClassVar[str] = FILE_NAME
+    schema_version: int = SCHEMA_VERSION
+    model: str = Field(description="the architecture")
     data_fingerprint: str
     trained_on_fingerprint: str
     cases: int | None = Field(None, description="scans; a patient may have several, and counts once")
@@ -49,7 +63,6 @@ class Evaluation(Frozen):
     num_folds: int | None = Field(None, description="how many folds the data have")
     runs: tuple[str, ...] = Field((), description="of several folds: their names, in the order of `folds`")
     seed: int | tuple[int, ...] = Field(description="of the training; one for each member of an average")
-    interval: str = Field(description="how the intervals were made")
     scores: tuple[Score, ...]
     undefined: tuple[str, ...] = Field(description="figures without a single case to make them of")
     confusion: tuple[tuple[int, ...], ...] | None = Field(description="classification: truth by prediction")
@@ -92,10 +105,6 @@ class Evaluation(Frozen):
                 return score
         raise KeyError(name)
 
-    def save(self, folder: Path) -> None:
-        """Writes `metrics.json`; the folder is still the temporary one of its writer."""
-        (folder / FILE_NAME).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-
     @classmethod
     def load(cls, folder: Path) -> Evaluation:
         """Reads `metrics.json`.
@@ -108,7 +117,7 @@ class Evaluation(Frozen):
         try:
             written = path.read_bytes()
             remedy = "evaluate again: `glioray evaluate RUN`."
-            require_version(json.loads(written), SCHEMA_VERSION, f"{path}: evaluation", remedy)
+            require_version(from_json(written), SCHEMA_VERSION, f"{path}: evaluation", remedy)
             return cls.model_validate_json(written)
         except (OSError, ValueError) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import torch
 
-from glioray.data.folder import atomic_folder
+from glioray.data.folder import atomic_folder, check_output
+from glioray.data.progress import OnCount
 from glioray.data.records import Side
-from glioray.data.split import SPLITS
-from glioray.errors import DataError
 from glioray.evaluation import answers, bootstrap, classification, outlines, segmentation
 from glioray.evaluation.answers import Answers
 from glioray.evaluation.findings import Findings, Section
@@ -26,7 +25,7 @@ from glioray.evaluation.result import FILE_NAME as METRICS
 from glioray.evaluation.result import Evaluation, were_trained_from
 from glioray.evaluation.scoring import Circumstances
 from glioray.evaluation.strangers import with_strangers
-from glioray.evaluation.tested import BATCH_SIZE, OnProgress, Tested, answered
+from glioray.evaluation.tested import BATCH_SIZE, Tested, answered
 from glioray.registry.bundle import ModelBundle
 from glioray.tasks.classification import Classification
 from glioray.tasks.segmentation import Segmentation
@@ -39,7 +38,7 @@ def evaluate(
     data: Path,
     out: Path,
     side: Side = "test",
-    on_progress: OnProgress | None = None,
+    on_progress: OnCount | None = None,
     device: str | torch.device = "cpu",
     batch_size: int = BATCH_SIZE,
     leaky: bool = False,
@@ -61,7 +60,7 @@ def evaluate(
         LeakError: it has learned from scans of the side, see `leak.py`.
         DataError: the folder was not prepared, or its shards are not those of its manifest; OUT holds something else.
     """
-    check_output(out)
+    check_output(out, OWN_NAMES)
     return report([answered(bundle, data, side, on_progress, device, batch_size, leaky)], out, batch_size)
 
 
@@ -89,29 +88,6 @@ def report(
     return evaluation
 
 
-def check_output(out: Path, own_names: Sequence[str] = OWN_NAMES, first: str = METRICS) -> None:
-    """Refuses a folder that holds anything but an evaluation of ours: it would be replaced.
-
-    Args:
-        out: where the evaluation is to be.
-        own_names: of its files.
-        first: the one that it cannot lack.
-
-    Raises:
-        DataError: something else is there.
-    """
-    if out.is_dir():
-        names = {path.name for path in out.iterdir()}
-        strange = sorted(names - set(own_names))
-        if names and (strange or first not in names):
-            raise DataError(
-                f"{out}: holds {(strange or sorted(names))[0]!r}, which is no part of an evaluation. "
-                "Give a new or empty folder as --out."
-            )
-    elif out.exists() or out.is_symlink():
-        raise DataError(f"{out}: is not a folder. Give a new or empty folder as --out.")
-
-
 def _examine(tested: Sequence[Tested], pool: Pool, circumstances: Circumstances, batch_size: int) -> Findings:
     task = tested[0].task
     if isinstance(task, Classification):
@@ -124,12 +100,11 @@ def _examine(tested: Sequence[Tested], pool: Pool, circumstances: Circumstances,
 
 def circumstances_of(tested: Sequence[Tested], pool: Pool) -> Circumstances:
     """What is the same for every score of a model on one side of a data set, or on that of each of its folds."""
-    config, manifest = tested[0].config, pool.manifest
-    split = f"{tested[0].rows.side}, {SPLITS[manifest.settings.split]} (seed {manifest.settings.seed})"
+    config, manifest, side = tested[0].config, pool.manifest, tested[0].rows.side
+    split = manifest.split_line(side)
     if len(tested) > 1:
-        split = f"{len(tested)} folds, each {pool.unit[:-1]} {_SEEN_ONCE[tested[0].rows.side]}, {split}"
-    elif manifest.fold is not None:
-        split = f"fold {manifest.fold} of {manifest.settings.folds}, {split}"
+        seen = f"each {pool.unit[:-1]} {_SEEN_ONCE[side]}"
+        split = f"{len(tested)} folds, {seen}, {side}, {manifest.settings.split_line}"
     if not were_trained_from(manifest.fingerprint, config.data_fingerprint):
         split += f", other data than it was trained from (data {manifest.fingerprint})"
     return Circumstances(split, len(pool.units), pool.unit, config.seed)
@@ -160,7 +135,7 @@ def _evaluation(tested: Sequence[Tested], pool: Pool, circumstances: Circumstanc
         cases=len(pool.cases),
         data_fingerprint="+".join(fingerprints),
         trained_on_fingerprint="+".join(one.config.data_fingerprint for one in tested),
-        interval=f"95 % percentile bootstrap over {pool.unit}, {bootstrap.RESAMPLES} resamples, seed {bootstrap.SEED}",
+        interval=bootstrap.described(pool.unit),
         scores=findings.scores.defined,
         undefined=findings.scores.undefined,
         confusion=findings.confusion,

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from glioray.data.prepared import PreparedDataset
+from glioray.data.progress import OnCount
 from glioray.data.records import Side
 from glioray.data.shard_writer import SPACINGS
 from glioray.data.shards import iterate_batches, read_columns
@@ -77,15 +78,13 @@ class SideRows:
         """The rows as tensors."""
         return iterate_batches(self.dataset.folder, self.dataset.manifest, self.side, batch_size)
 
-    def predicted(
-        self, predictor: Predictor, batch_size: int, on_progress: Callable[[int, int], None]
-    ) -> Iterator[tuple[Batch, Tensor]]:
+    def predicted(self, predictor: Predictor, batch_size: int, on_progress: OnCount) -> Iterator[tuple[Batch, Tensor]]:
         """Each batch with the model's probabilities for it; raises as `answered`."""
         answers = self.answered(lambda images: (predictor.predict(images),), batch_size, on_progress)
         return ((batch, probabilities) for batch, (probabilities,) in answers)
 
     def answered(
-        self, ask: Callable[[Tensor], tuple[Tensor, ...]], batch_size: int, on_progress: Callable[[int, int], None]
+        self, ask: Callable[[Tensor], tuple[Tensor, ...]], batch_size: int, on_progress: OnCount
     ) -> Iterator[tuple[Batch, tuple[Tensor, ...]]]:
         """Each batch with what is said of its images (B,C,S,S).
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from glioray.data.prepared import PreparedDataset
+from glioray.data.progress import OnCount, silent
 from glioray.data.records import Side
 from glioray.errors import DataError
 from glioray.evaluation import outlines
@@ -19,7 +20,6 @@ from glioray.evaluation.matching import require_fit
 from glioray.evaluation.outlines import Labels, Outlines
 from glioray.evaluation.side import SideRows
 from glioray.evaluation.strangers import strangers
-from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle
 from glioray.serving.predictor import Predictor
 from glioray.tasks import _contract as tasks
@@ -27,7 +27,6 @@ from glioray.tasks.classification import Classification
 from glioray.tasks.segmentation import Segmentation
 
 BATCH_SIZE = 32
-OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def answered(
     bundle: ModelBundle,
     data: Path,
     side: Side = "test",
-    on_progress: OnProgress | None = None,
+    on_progress: OnCount | None = None,
     device: str | torch.device = "cpu",
     batch_size: int = BATCH_SIZE,
     leaky: bool = False,
@@ -68,10 +67,10 @@ def answered(
     if not leaky:
         require_unseen("the model", bundle.config, rows, "; or give --leaky, and every score says that it is leaky")
     predictor = Predictor.load(bundle, device)
-    loss = Recipe.from_values(bundle.config.recipe, "bundle").loss
+    loss = bundle.config.checked_recipe.loss
     # Of the data's contents: its regions are the ones to score.
     task = tasks.build(dataset.manifest.contents, loss, num_patients=1)
-    show = on_progress or ignore
+    show = on_progress or silent
     if isinstance(task, Classification):
         answers: Answers | Outlines = answer(predictor, rows, batch_size, show)
     else:
@@ -96,8 +95,3 @@ def open_data(data: Path, config: BundleConfig) -> PreparedDataset:
             "them without folds to evaluate it on them"
         )
     return PreparedDataset.open(data, fold)
-
-
-def ignore(done: int, total: int) -> None:
-    """Shows no progress."""
-    del done, total

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from glioray.data.folder import atomic_folder
+from glioray.data.folder import atomic_folder, check_output
+from glioray.data.progress import OnCount, OnProgress
 from glioray.data.records import Side
 from glioray.evaluation.arrangement import Entry, Seed, arrange
 from glioray.evaluation.device import require_device
@@ -19,14 +20,12 @@ from glioray.evaluation.place import default_folder, require_default
 from glioray.evaluation.report import FILE_NAME as REPORT
 from glioray.evaluation.report import HEADINGS, write_seed_report
 from glioray.evaluation.result import Evaluation
-from glioray.evaluation.run import check_output, report
+from glioray.evaluation.run import OWN_NAMES, report
 from glioray.evaluation.seeds import FILE_NAME as SEEDS
 from glioray.evaluation.seeds import SeedReport
-from glioray.evaluation.tested import OnProgress, Tested, answered, open_data
+from glioray.evaluation.tested import Tested, answered, open_data
 from glioray.pages import counted
 from glioray.registry.card import describe, seed_text
-
-Show = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def evaluate_runs(
     data: Path,
     out: Path | None,
     side: Side,
-    show: Show,
+    show: OnProgress,
     device: str = "cpu",
     leaky: bool = False,
 ) -> Together:
@@ -86,7 +85,7 @@ def evaluate_runs(
     require_device(device)
     if len(entries) == 1:
         folder = out or require_default(entries[0], data, side)
-        check_output(folder)
+        check_output(folder, OWN_NAMES)
         _, only = _alone(entries[0], folder, data, side, partial(show, f"predict {side}"), device, leaky)
         return Together((only,), None, folder / REPORT)
     arranged = arrange(entries, data, side)
@@ -114,9 +113,9 @@ def _require_places(
     for entry in entries:
         require_default(entry, data, side)
     for place in pooled.values():
-        check_output(place)
+        check_output(place, OWN_NAMES)
     if of_seeds:
-        check_output(of_seeds, (SEEDS, REPORT), SEEDS)
+        check_output(of_seeds, (SEEDS, REPORT))
 
 
 def _folders(folder: Path, seeds: Sequence[Seed]) -> dict[Seed, Path]:
@@ -127,7 +126,7 @@ def _folders(folder: Path, seeds: Sequence[Seed]) -> dict[Seed, Path]:
 
 
 def _each(
-    runs: Sequence[Entry], data: Path, side: Side, show: Show, device: str, leaky: bool
+    runs: Sequence[Entry], data: Path, side: Side, show: OnProgress, device: str, leaky: bool
 ) -> tuple[list[Tested], list[Evaluation]]:
     """Every run of a seed by itself, written where an evaluation of it alone would be."""
     tested, own = [], []
@@ -140,7 +139,7 @@ def _each(
 
 
 def _alone(
-    entry: Entry, out: Path, data: Path, side: Side, on_progress: OnProgress, device: str, leaky: bool
+    entry: Entry, out: Path, data: Path, side: Side, on_progress: OnCount, device: str, leaky: bool
 ) -> tuple[Tested, Evaluation]:
     found = entry.found
     is_published = found.path is None

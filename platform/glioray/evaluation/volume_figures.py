@@ -45,8 +45,8 @@ def _draw(axes: Axes, agreement: Agreement, unit: str) -> None:
         if score is not None:
             color, style = (WRONG, "-") if number == 0 else (MUTED, "--")
             axes.axhline(score.value, color=color, linewidth=1.3, linestyle=style)
-            if score.low is not None and score.high is not None:
-                axes.axhspan(score.low, score.high, color=color, alpha=0.1, linewidth=0)
+            if score.ends:
+                axes.axhspan(*score.ends, color=color, alpha=0.1, linewidth=0)
     axes.scatter(agreement.sizes, agreement.errors, s=22, color=RIGHT, alpha=0.7, linewidths=0, zorder=3)
     axes.set_xlabel(f"mean of true and predicted, {unit}")
     axes.set_ylabel(f"predicted − true, {unit}")

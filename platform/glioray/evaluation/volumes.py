@@ -12,16 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from glioray.evaluation.agreement import Sizes
-from glioray.evaluation.bootstrap import Floats, mean_by_unit, means
+from glioray.evaluation.bootstrap import Floats, mean_by_unit, means, shares
+from glioray.evaluation.lesions import Counts
 from glioray.evaluation.outlines import Outlines
 from glioray.evaluation.pool import Pool
 from glioray.tasks.segmentation import Segmentation
-
-Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -94,10 +92,7 @@ def _rates(pixels: Floats, totals: Counts) -> dict[str, Floats]:
     """False positive and false negative rates (V,K+R) of pixels (V,K+R,3) in both, only predicted, only true."""
     both, over, under = np.moveaxis(pixels, 2, 0)
     negative, positive = totals[:, None] - both - under, both + under
-    return {
-        name: np.where(whole > 0, part / np.maximum(whole, 1), np.nan)
-        for name, part, whole in (("fpr", over, negative), ("fnr", under, positive))
-    }
+    return {"fpr": shares(over, negative), "fnr": shares(under, positive)}
 
 
 def _sizes(task: Segmentation, pool: Pool, outlines: Outlines, pixels: Floats) -> Sizes:

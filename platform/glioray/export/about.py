@@ -7,7 +7,6 @@ from typing import Any
 import torch
 
 import glioray
-from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig
 from glioray.registry.card import NOT_A_DEVICE
 from glioray.tasks.segmentation import THRESHOLD
@@ -71,4 +70,4 @@ def _answer(config: BundleConfig) -> str:
 
 
 def _target(config: BundleConfig) -> str | None:
-    return getattr(Recipe.from_values(config.recipe, "bundle").loss, "target", None)
+    return getattr(config.checked_recipe.loss, "target", None)

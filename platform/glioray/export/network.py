@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from glioray.data.preprocessing import normalize
 from glioray.models._fold import folded
-from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
 from glioray.serving.predictor import MIRRORED_AXES, tempered
 from glioray.tasks import _contract as tasks
@@ -29,7 +28,7 @@ class Answering(nn.Module):
         super().__init__()
         config = bundle.config
         self.network = folded(bundle.build())
-        self.task = tasks.build(config.contents, Recipe.from_values(config.recipe, "bundle").loss, num_patients=1)
+        self.task = tasks.build(config.contents, config.checked_recipe.loss, num_patients=1)
         self.normalization, self.temperature = config.normalization, config.temperature
         self.mirrored_axes = MIRRORED_AXES[config.flips]
         self.eval()

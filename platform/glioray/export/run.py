@@ -24,7 +24,6 @@ from glioray.errors import DataError, ModelError
 from glioray.export.about import INPUT, about
 from glioray.export.formats import Name, Run, chosen
 from glioray.export.network import Answering
-from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, ModelBundle
 from glioray.serving.predictor import Predictor
 
@@ -106,7 +105,7 @@ def proving_data(config: BundleConfig, place: str | None) -> PreparedDataset | N
     Raises:
         DataError: the data at a given place cannot be used.
     """
-    trained_on = Recipe.from_values(config.recipe, "bundle").data
+    trained_on = config.checked_recipe.data
     folder = local_folder(place) if place is not None else Path(trained_on.path)
     if place is None and not folder.is_dir():
         return None

@@ -14,11 +14,10 @@ from glioray.data.preprocessing import restore_mask
 from glioray.errors import ModelError
 from glioray.evaluation.figures import probability_bars
 from glioray.explain.attention import has_rollout, layer_maps
-from glioray.insight.inside import features_of, looked_into
+from glioray.insight.inside import features_of, first_network, looked_into
 from glioray.insight.pictures import heat_sheet
 from glioray.insight.result import Picture, Section
 from glioray.insight.subject import Subject
-from glioray.registry.averaged import Averaged
 from glioray.serving.explaining import explain
 from glioray.serving.predictor import Classified, Predictor
 
@@ -51,7 +50,7 @@ def look(predictor: Predictor, subject: Subject, name: str) -> Section:
             is_wide=True,
         ),
     ]
-    if has_rollout(next(iter(predictor.network)) if isinstance(predictor.network, Averaged) else predictor.network):
+    if has_rollout(first_network(predictor)):
         pictures.append(_attention(predictor, subject, answer, name))
     pictures.append(features_of(predictor, prepared, name))
     return Section(

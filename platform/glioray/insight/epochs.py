@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import safetensors.torch
 
+from glioray.data.progress import OnProgress
 from glioray.data.records import Side
 from glioray.errors import BundleError
 from glioray.evaluation.side import SideRows
@@ -15,8 +15,6 @@ from glioray.insight.gate_study import GateStudy, study_gates
 from glioray.registry.bundle import ModelBundle
 from glioray.training.checkpoints import checkpoints, damage, epoch_of
 from glioray.training.state import MODEL
-
-OnProgress = Callable[[str, int, int], None]
 
 
 def bundles_by_epoch(folder: Path, bundle: ModelBundle) -> dict[int, ModelBundle]:

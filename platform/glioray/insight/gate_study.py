@@ -16,7 +16,6 @@ from glioray.data.preprocessing import normalize
 from glioray.errors import ModelError
 from glioray.evaluation.side import SideRows
 from glioray.explain.gates import GateFigures, gate_figures, gate_names, gradient_norms, replaced_gates
-from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
 from glioray.serving.predictor import Predictor
 from glioray.tasks import _contract as tasks
@@ -81,8 +80,7 @@ def _inputs(predictor: Predictor, rows: SideRows) -> Iterator[tuple[Tensor, Tens
 def _dice(predictor: Predictor, rows: SideRows, gates: Mapping[str, float]) -> float:
     """Mean over the patients of the side, of the mask that the network gives without mirroring."""
     manifest = rows.dataset.manifest
-    loss = Recipe.from_values(predictor.config.recipe, "bundle").loss
-    task = tasks.build(manifest.contents, loss, len(rows.dataset.split.patients))
+    task = tasks.build(manifest.contents, predictor.config.checked_recipe.loss, len(rows.dataset.split.patients))
     assert isinstance(task, Segmentation)
     counts = task.zero_counts()
     with torch.inference_mode(), replaced_gates(predictor.network, gates):
@@ -98,8 +96,7 @@ def _gradients(bundle: ModelBundle, rows: SideRows, names: list[str]) -> dict[st
     picked = list(rows.pick(chosen.tolist(), BATCH_SIZE).values())
     batch = {name: torch.stack([row[name] for row in picked]) for name in picked[0]}
     config = bundle.config
-    recipe = Recipe.from_values(config.recipe, "bundle")
-    task = tasks.build(rows.dataset.manifest.contents, recipe.loss, len(rows.dataset.split.patients))
+    task = tasks.build(rows.dataset.manifest.contents, config.checked_recipe.loss, len(rows.dataset.split.patients))
     model = bundle.build().train()
     images = normalize(batch["image"], config.normalization).contiguous(memory_format=torch.channels_last)
     loss = task.loss(model(images), batch)

@@ -26,6 +26,11 @@ def looked_into(predictor: Predictor, prepared: PreparedSlice) -> tuple[nn.Modul
     return next(network.each(pixels)) if isinstance(network, Averaged) else (network, pixels)
 
 
+def first_network(predictor: Predictor) -> nn.Module:
+    """The one that answers, or the first of an average."""
+    return next(iter(predictor.network)) if isinstance(predictor.network, Averaged) else predictor.network
+
+
 def kernels_of(predictor: Predictor) -> Section:
     """The first convolution's weights, as they answer: with a BatchNorm behind it folded in.
 
@@ -33,8 +38,7 @@ def kernels_of(predictor: Predictor) -> Section:
         ModelError: the network has no such convolution.
     """
     signature, channels = predictor.config.signature, predictor.config.contents.channels
-    network = next(iter(predictor.network)) if isinstance(predictor.network, Averaged) else predictor.network
-    kernels = first_kernels(network)
+    kernels = first_kernels(first_network(predictor))
     out, taken, size = kernels.shape[0], kernels.shape[1], kernels.shape[-1]
     is_apart = taken == 1 and signature.in_channels > 1
     caption = (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from torch import Tensor
 
+from glioray.data.progress import OnProgress
 from glioray.data.records import Side
 from glioray.errors import BundleError
 from glioray.insight.epochs import bundles_by_epoch, study_epochs
@@ -20,7 +20,7 @@ from glioray.registry.locate import Located
 from glioray.serving.predictor import Predictor
 
 
-def look(found: Located, data: Path, side: Side, on_progress: Callable[[str, int, int], None]) -> Section:
+def look(found: Located, data: Path, side: Side, on_progress: OnProgress) -> Section:
     """Of a run's folder and the data that it was trained on.
 
     Raises:

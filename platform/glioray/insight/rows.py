@@ -9,7 +9,6 @@ import numpy as np
 
 from glioray.data.preprocessing import Frame
 from glioray.data.records import Side
-from glioray.data.split import SPLITS
 from glioray.errors import DataError
 from glioray.evaluation.matching import require_fit
 from glioray.evaluation.side import SideRows
@@ -77,9 +76,7 @@ def _subject(config: BundleConfig, rows: SideRows, numbers: Sequence[int]) -> Su
 def about(config: BundleConfig, rows: SideRows) -> str:
     """Which split rows stand on, and whether a figure of them is too good."""
     manifest, side = rows.dataset.manifest, rows.side
-    parts = [f"{side}, {SPLITS[manifest.settings.split]} (seed {manifest.settings.seed})"]
-    if manifest.fold is not None:
-        parts = [f"fold {manifest.fold} of {manifest.settings.folds}, {parts[0]}"]
+    parts = [manifest.split_line(side)]
     if side == "val":
         parts.append("which chose the epoch")
     if side == "test" and manifest.leak:

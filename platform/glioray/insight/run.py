@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glioray.data.folder import atomic_folder
+from glioray.data.folder import atomic_folder, check_output
+from glioray.data.place import local_folder
+from glioray.data.progress import OnProgress
 from glioray.data.records import Side
 from glioray.errors import ModelError, RequestError
 from glioray.evaluation.device import require_device
-from glioray.evaluation.run import check_output
 from glioray.insight import classifier, over_epochs, segmenter
 from glioray.insight.inside import kernels_of
 from glioray.insight.page import FILE_NAME, draw_page
@@ -26,9 +27,8 @@ from glioray.registry.locate import Located
 from glioray.serving.predictor import Predictor
 
 FACTS, PICTURES = "explain.json", "pictures"
-OWN_NAMES = (FILE_NAME, FACTS, PICTURES)
+OWN_NAMES = (FACTS, FILE_NAME, PICTURES)
 MOST_SUBJECTS = 12
-OnProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def explain(found: Located, asked: Asked, out: Path, device: str, on_progress: O
         GliorayError: a file, the data or the network do not allow it; one line says which and why.
     """
     _check(asked)
-    check_output(out, OWN_NAMES, FACTS)
+    check_output(out, OWN_NAMES)
     predictor = Predictor.load(found.bundle, require_device(device))
     config = found.bundle.config
     subjects = read_subjects(predictor, asked.files, asked.truths)
@@ -138,7 +138,7 @@ def _notice(predictor: Predictor) -> str:
 
 
 def _data(found: Located, asked: Asked) -> Path:
-    return asked.data or Path(str(found.bundle.config.recipe["data"]["path"]))
+    return asked.data or local_folder(found.bundle.config.data_place)
 
 
 def _facts(found: Located, sections: Sequence[Section]) -> dict[str, Any]:

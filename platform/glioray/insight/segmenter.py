@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from torch import Tensor
 
 from glioray.data.preprocessing import restore_mask
 from glioray.evaluation.figures import png_bytes
-from glioray.evaluation.pictures import BLACK, TEXT, bare
+from glioray.evaluation.pictures import BLACK, bare, name_colors
 from glioray.insight.inside import features_of, looked_into
 from glioray.insight.outlined import enlargement, outlined
 from glioray.insight.pictures import gate_sheet
@@ -24,7 +23,6 @@ from glioray.insight.result import Picture, Section
 from glioray.insight.subject import Labels, Subject
 from glioray.insight.walk import walk_gif, walk_mp4
 from glioray.models._maps import maps
-from glioray.serving.drawing import colors_of
 from glioray.serving.predictor import Predictor
 from glioray.tasks.segmentation import Segmentation
 
@@ -80,8 +78,7 @@ def mask_sheet(grey: Labels, panels: dict[str, Labels], labels: dict[str, int]) 
     for axes, (title, mask) in zip(grid, shown.items(), strict=True):
         axes.imshow(outlined(grey, mask, labels, times))
         bare(axes, title=title)
-    patches = [Patch(color=color, label=name) for name, color in colors_of(labels).items()]
-    figure.legend(handles=patches, loc="outside lower center", ncols=4, frameon=False, labelcolor=TEXT, fontsize=8)
+    name_colors(figure, labels)
     return png_bytes(figure)
 
 

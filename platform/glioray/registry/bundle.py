@@ -48,6 +48,11 @@ class Score(Frozen):
     unit: str = Field(description="patients or groups")
     seed: int | tuple[int, ...] = Field(description="of the training; one for each member of an average")
 
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Of its interval, where it has both."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
 
 class Calibration(Frozen):
     """How sure the answers may be: the val side chose a temperature (Guo 2017, arXiv 1706.04599)."""
@@ -141,6 +146,16 @@ class BundleConfig(Frozen):
         return Answer.model_validate(self.recipe.get("answer", {})).flips  # the first bundles have no such section
 
     @property
+    def checked_recipe(self) -> Recipe:
+        """That of the network, or of the first member, with what an older one leaves to its default."""
+        return Recipe.from_values(self.recipe, "bundle")
+
+    @property
+    def data_place(self) -> str:
+        """Where the data lay that it was trained on: a path or an address."""
+        return str(self.recipe["data"]["path"])
+
+    @property
     def recipes(self) -> tuple[dict[str, Any], ...]:
         """Of each network that answers."""
         return tuple(member.recipe for member in self.members) or (self.recipe,)
@@ -194,6 +209,11 @@ class ModelBundle:
         config = _read_config(folder / CONFIG)
         domain = _read_tensors(folder / DOMAIN) if (folder / DOMAIN).exists() else {}
         return cls(config, _read_tensors(folder / WEIGHTS), domain)
+
+
+def are_equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    """Whether the weights of two models are the same to the last bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
 def versions() -> dict[str, str]:

@@ -116,8 +116,7 @@ def _confidence(config: BundleConfig) -> str:
 def describe(score: Score, leak: str | None) -> str:
     """One score in a line, with its interval, split, units, seed and, where it leaks, that it does."""
     number = f"{{:.{max(digits(score.name), 3)}f}}".format
-    has_ends = score.low is not None and score.high is not None
-    interval = f" [{number(score.low)}, {number(score.high)}]" if has_ends else ""
+    interval = f" [{', '.join(map(number, score.ends))}]" if score.ends else ""
     line = (
         f"{number(score.value)}{interval}, {score.split}, {counted(score.units, score.unit)}, {seed_text(score.seed)}"
     )

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from glioray.data.folder import atomic_folder
 from glioray.data.records import Contents
 from glioray.errors import BundleError, ModelError
-from glioray.recipe import Recipe
 from glioray.registry.averaged import identity
-from glioray.registry.bundle import BundleConfig, Flips, Member, ModelBundle, versions
+from glioray.registry.bundle import BundleConfig, Flips, Member, ModelBundle, are_equal, versions
 
 OWN_NAMES = ("bundle", "evaluation", "evaluation-val", "evaluation-train")
 
@@ -72,7 +68,7 @@ def save_average(bundle: ModelBundle, out: Path) -> bool:
 
 def _config(configs: Sequence[BundleConfig], flips: Flips, smallest_part_px: int) -> BundleConfig:
     first = configs[0]
-    recipe = Recipe.from_values(first.recipe, "bundle").with_values("answer.flips", flips)
+    recipe = first.checked_recipe.with_values("answer.flips", flips)
     return BundleConfig(
         recipe=recipe.values(),
         signature=first.signature,
@@ -109,7 +105,7 @@ def _require_single_models(named: Sequence[Named]) -> None:
         if members := one.bundle.config.members:
             raise BundleError(f"{one.name}: is an average of {len(members)} already; name its members instead")
     for one, other in combinations(named, 2):
-        if _are_equal(one.bundle.weights, other.bundle.weights):
+        if are_equal(one.bundle.weights, other.bundle.weights):
             raise BundleError(f"{one.name} and {other.name} are the same model; name each once")
 
 
@@ -147,7 +143,7 @@ def _require_masks(named: Sequence[Named], smallest_part_px: int | None) -> None
 def _traits(config: BundleConfig, with_flips: bool) -> dict[str, str]:
     """What all members must have in common, as text, in which a dictionary shows its order."""
     contents, preprocessing = config.contents, config.preprocessing
-    loss = Recipe.from_values(config.recipe, "bundle").loss
+    loss = config.checked_recipe.loss
     traits = {name: getattr(contents, name) for name in ("task", "channels", "classes", "labels", "regions")}
     traits |= {name: getattr(preprocessing, name) for name in type(preprocessing).model_fields}
     traits |= {"loss.target": getattr(loss, "target", None)}
@@ -171,7 +167,7 @@ def _older(out: Path) -> ModelBundle | None:
 
 def _require_same(older: ModelBundle, bundle: ModelBundle, out: Path) -> None:
     as_made = older.config.model_copy(update={"scores": (), "calibration": None})
-    if as_made == bundle.config and _are_equal(older.weights, bundle.weights):
+    if as_made == bundle.config and are_equal(older.weights, bundle.weights):
         return
     raise BundleError(
         f"{out}: holds another average, of {_members_text(older.config)}, which would be lost with its evaluation; the "
@@ -187,7 +183,3 @@ def _members_text(config: BundleConfig) -> str:
         fold = recipe["data"].get("fold")
         texts.append(f"{recipe['model']['name']} (seed {recipe['seed']}{'' if fold is None else f', fold {fold}'})")
     return ", ".join(texts)
-
-
-def _are_equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)

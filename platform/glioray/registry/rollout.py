@@ -6,7 +6,6 @@ so that it can be changed from anywhere, and holds for those that start later. A
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from pydantic import Field
 
 from glioray.errors import RegistryError
 from glioray.frozen import Frozen
+from glioray.plain_values import from_json
 from glioray.registry.store import Store
 from glioray.schema import FIRST, require_version
 
@@ -63,7 +63,7 @@ def read_rollout(store: Store, name: str) -> Rollout | None:
         return None
     remedy = f"`glioray rollout {name} --to VERSION` writes it anew."
     try:
-        parsed = json.loads(content)
+        parsed = from_json(content)
         require_version(
             parsed, SCHEMA_VERSION, f"{store.address}: {name}/{FILE}: rollout", remedy, RegistryError, unnamed=FIRST
         )

@@ -70,7 +70,7 @@ class RunFolder:
             if only in (None, name):
                 hashes = _hashes(self._remote.read(f"{name}/{HASHES}"))
                 known = {f"{name}/{file}": sha256 for file, sha256 in hashes.items()}
-                self._remote.fetch(sorted(files, key=lambda file: file.endswith(HASHES)), known)
+                self._remote.fetch(_hashes_last(files), known)
 
     def send_checkpoints(self) -> None:
         """Makes the checkpoints at the address those of the copy; the one that is new is there before an old one goes.
@@ -83,10 +83,10 @@ class RunFolder:
         there, here = _by_checkpoint(self._remote.names()), _by_checkpoint(self._copied())
         for name, files in here.items():
             if f"{name}/{HASHES}" not in there.get(name, ()):
-                self._remote.send(sorted(files, key=lambda file: file.endswith(HASHES)))
+                self._remote.send(_hashes_last(files))
         for name, files in there.items():
             if name not in here:
-                self._remote.remove(sorted(files, key=lambda file: not file.endswith(HASHES)))
+                self._remote.remove(reversed(_hashes_last(files)))
 
     def send_file(self, name: str) -> None:
         """Takes one file to the address."""
@@ -119,6 +119,11 @@ def _by_checkpoint(names: Iterable[str]) -> dict[str, list[str]]:
         if _is_checkpoint(name) and "/" in name:
             found.setdefault(name.partition("/")[0], []).append(name)
     return found
+
+
+def _hashes_last(files: Iterable[str]) -> list[str]:
+    """Those of a checkpoint in the order to send them: where its hashes are, all of it is."""
+    return sorted(files, key=lambda file: file.endswith(HASHES))
 
 
 def _hashes(content: bytes | None) -> dict[str, str]:

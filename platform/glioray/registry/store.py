@@ -19,14 +19,11 @@ import threading
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import fsspec
 
 from glioray.errors import BundleError, ClusterError, RegistryError, did_you_mean
 from glioray.plain_values import from_json
 from glioray.registry.bundle import CARD, CONFIG, DOMAIN, WEIGHTS, ModelBundle
-from glioray.remote import require_sound
+from glioray.remote import file_system, require_sound, told
 from glioray.schema import FIELD, FIRST, require_version
 
 MARKER = "PUBLISHED.json"
@@ -53,16 +50,17 @@ class Published:
 
 
 class Store:
-    """The registry at an address; creates nothing until something is published."""
+    """The registry at an address; creates nothing until something is published.
+
+    What is asked of it raises ClusterError where a store of objects does not answer.
+    """
 
     def __init__(self, address: str) -> None:
         try:
             require_sound(address)
-            self.files, self.root = fsspec.core.url_to_fs(address)
+            self.files, self.root = file_system(address)
         except ClusterError as error:
             raise RegistryError(f"registry {error}") from None
-        except (ValueError, ImportError) as error:
-            raise RegistryError(f"registry {address!r} cannot be opened: {error}") from None
         self.address = address
 
     def publish(self, bundle_folder: Path, name: str, aliases: tuple[str, ...] = (LATEST,)) -> Published:
@@ -107,7 +105,8 @@ class Store:
         """Published versions of a name, oldest first."""
         _require_plain(name)
         numbers = sorted(int(entry) for entry in self._list(self._path(name)) if _NUMBER.fullmatch(entry))
-        return tuple(number for number in numbers if self.files.exists(self._path(name, str(number), MARKER)))
+        with told(self.address, "be listed"):
+            return tuple(number for number in numbers if self.files.exists(self._path(name, str(number), MARKER)))
 
     def aliases(self, name: str) -> dict[str, int]:
         """Version that each alias of a name stands for.
@@ -149,11 +148,11 @@ class Store:
         """
         published = self.find(reference)
         folder = self._path(published.name, str(published.version))
-        hashes = _hashes(self.files.cat_file(posixpath.join(folder, MARKER)), published)
+        hashes = _hashes(self._read(posixpath.join(folder, MARKER)) or b"", published)
         local = Path(tempfile.mkdtemp(prefix="glioray-bundle-"))
         try:
             for file, expected in hashes.items():
-                _fetch(self.files, posixpath.join(folder, file), local / file, expected, f"{published}: {file}")
+                self._fetch(posixpath.join(folder, file), local / file, expected, f"{published}: {file}")
             return published, ModelBundle.load(local)
         finally:
             shutil.rmtree(local)
@@ -165,11 +164,7 @@ class Store:
             RegistryError: the name is not a plain word.
         """
         _require_plain(name)
-        try:
-            content: bytes = self.files.cat_file(self._path(name, file))
-        except FileNotFoundError:
-            return None
-        return content
+        return self._read(self._path(name, file))
 
     def write(self, name: str, file: str, content: bytes) -> None:
         """Replaces such a file; raises as `read`."""
@@ -179,17 +174,19 @@ class Store:
     def create(self, name: str, file: str) -> bool:
         """An empty file beside the versions of a published name; false where it is there already. Raises as `read`."""
         _require_plain(name)
-        try:
-            # The lock is for threads on memory://, whose exclusive creation looks first and creates then.
-            with _CLAIMING, self.files.open(self._path(name, file), "xb"):
-                return True
-        except FileExistsError:
-            return False
+        # The lock is for threads on memory://, whose exclusive creation looks first and creates then.
+        with told(self.address, "be written"), _CLAIMING:
+            try:
+                self.files.open(self._path(name, file), "xb").close()
+            except FileExistsError:
+                return False
+        return True
 
     def remove(self, name: str, file: str) -> None:
-        """Raises as `read`."""
+        """Takes such a file away; raises as `read`."""
         _require_plain(name)
-        self.files.rm_file(self._path(name, file))
+        with told(self.address, "be written"):
+            self.files.rm_file(self._path(name, file))
 
     def _follow_newest(self, name: str, moved: int) -> None:
         """Moves `latest` on until it is the newest: the slower of two publishers must not turn it back."""
@@ -198,7 +195,7 @@ class Store:
             moved = newest
 
     def _aliased(self, path: str) -> int:
-        content: bytes = self.files.cat_file(path)
+        content = self._read(path) or b""
         if not _NUMBER.fullmatch(content.decode("ascii", "replace")):
             raise RegistryError(
                 f"{path}: an alias stands for a version, this one holds {content[:20]!r}; move it again"
@@ -207,7 +204,8 @@ class Store:
 
     def _claim(self, name: str) -> int:
         """The next free number, created exclusively."""
-        self.files.makedirs(self._path(name), exist_ok=True)
+        with told(self.address, "be written"):
+            self.files.makedirs(self._path(name), exist_ok=True)
         taken = [entry.removesuffix(".claim") for entry in self._list(self._path(name))]
         version = max((int(entry) for entry in taken if _NUMBER.fullmatch(entry)), default=0) + 1
         while not self.create(name, f"{version}.claim"):
@@ -217,15 +215,33 @@ class Store:
     def _write(self, path: str, content: bytes) -> None:
         """Whole or not at all: written beside its place, then moved there."""
         folder, file = posixpath.split(path)
-        self.files.makedirs(folder, exist_ok=True)
         partial = posixpath.join(folder, f".{file}.{uuid.uuid4().hex}")
-        self.files.pipe_file(partial, content)
-        self.files.mv(partial, path)
+        with told(self.address, "be written"):
+            self.files.makedirs(folder, exist_ok=True)
+            self.files.pipe_file(partial, content)
+            self.files.mv(partial, path)
+
+    def _read(self, path: str) -> bytes | None:
+        """None where it is not there."""
+        with told(self.address, "be read"):
+            try:
+                content: bytes = self.files.cat_file(path)
+            except FileNotFoundError:
+                return None
+        return content
+
+    def _fetch(self, source: str, target: Path, expected: str, what: str) -> None:
+        content = self._read(source)
+        if content is None:
+            raise BundleError(f"{what}: is gone from the registry; publish it again")
+        if hashlib.sha256(content).hexdigest() != expected:
+            raise BundleError(f"{what}: differs from what was published; publish it again")
+        target.write_bytes(content)
 
     def _list(self, folder: str) -> list[str]:
-        if not self.files.exists(folder):
-            return []
-        return sorted(posixpath.basename(path.rstrip("/")) for path in self.files.ls(folder, detail=False))
+        with told(self.address, "be listed"):
+            there = self.files.ls(folder, detail=False) if self.files.exists(folder) else []
+        return sorted(posixpath.basename(path.rstrip("/")) for path in there)
 
     def _path(self, *parts: str) -> str:
         return posixpath.join(self.root, *parts)
@@ -259,16 +275,6 @@ def _hashes(marker: bytes, published: Published) -> dict[str, str]:
     if names - set(MAY_BE) != set(FILES):
         raise BundleError(f"{published}: {MARKER} does not list the files of a bundle; publish it again")
     return dict(hashes)
-
-
-def _fetch(files: Any, source: str, target: Path, expected: str, what: str) -> None:
-    try:
-        content: bytes = files.cat_file(source)
-    except FileNotFoundError:
-        raise BundleError(f"{what}: is gone from the registry; publish it again") from None
-    if hashlib.sha256(content).hexdigest() != expected:
-        raise BundleError(f"{what}: differs from what was published; publish it again")
-    target.write_bytes(content)
 
 
 def _require_plain(word: str) -> None:

@@ -19,7 +19,6 @@ from glioray.data.image_file import NPY_MAGIC, decode_image, decode_slice, stret
 from glioray.data.preprocessing import Frame, Preprocessing, normalize, prepare_volume, restore_mask
 from glioray.errors import ModelError
 from glioray.models._fold import folded
-from glioray.recipe import Recipe
 from glioray.registry.bundle import BundleConfig, Flips, ModelBundle
 from glioray.serving.domain import Domain
 from glioray.tasks import _contract as tasks
@@ -85,8 +84,7 @@ class Predictor:
         Raises:
             BundleError: its weights or its domain are not of the network that it names.
         """
-        recipe = Recipe.from_values(bundle.config.recipe, "bundle")
-        task = tasks.build(bundle.config.contents, recipe.loss, num_patients=1)
+        task = tasks.build(bundle.config.contents, bundle.config.checked_recipe.loss, num_patients=1)
         place = torch.device(device)
         network = folded(bundle.build()).to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         domain = Domain.of_tensors(bundle.domain, bundle.config.signature.in_channels)

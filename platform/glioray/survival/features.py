@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from skimage.measure import label, marching_cubes, mesh_surface_area
 
 from glioray.data.records import Contents
+from glioray.evaluation.hausdorff import bounding_box
 
 SMALLEST_PIECE_ML = 0.1
 LOGARITHMIC = ("_ml", "_mm2")
@@ -36,8 +37,7 @@ class Box:
         """The smallest box that holds all true voxels of (N,H,W); none where there is none."""
         if not inside.any():
             return None
-        ends = [np.flatnonzero(inside.any(axis=tuple({0, 1, 2} - {axis})))[[0, -1]] for axis in range(3)]
-        low, high = zip(*((int(first), int(last) + 1) for first, last in ends), strict=True)
+        low, high = zip(*((span.start, span.stop) for span in bounding_box(inside)), strict=True)
         return cls(low, high)
 
     def joined(self, other: Box) -> Box:

@@ -5,11 +5,12 @@ Shapes: N patients, F features.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from glioray.data.progress import OnProgress
 from glioray.survival.features import LOGARITHMIC
 from glioray.survival.models import CANDIDATES, Bools, Floats, Median, line
 from glioray.survival.nested import OUTER_FOLDS, Makers, Times, cross_validated
@@ -31,7 +32,6 @@ BRIEFLY: Mapping[str, str] = {
     PREDICTED: "predicted masks",
 }
 Features = Mapping[str, float]
-Show = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Line:
         return self.name != MEDIAN
 
 
-def predict_lines(cases: Cases, seed: int, show: Show, makers: Makers = CANDIDATES) -> tuple[Line, ...]:
+def predict_lines(cases: Cases, seed: int, show: OnProgress, makers: Makers = CANDIDATES) -> tuple[Line, ...]:
     """All lines that the cases allow, in the order of `TITLES`.
 
     Args:

@@ -60,9 +60,7 @@ def figure_text(score: Score | None, name: str) -> str:
     """`0.512 [0.449, 0.576]`, or a dash where it is not defined."""
     if score is None:
         return "–"
-    ends = (
-        "" if score.low is None or score.high is None else f" [{_number(score.low, name)}, {_number(score.high, name)}]"
-    )
+    ends = f" [{', '.join(_number(end, name) for end in score.ends)}]" if score.ends else ""
     return f"{_number(score.value, name)}{ends}"
 
 

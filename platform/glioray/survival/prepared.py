@@ -17,13 +17,14 @@ import numpy as np
 import torch
 
 from glioray.data.prepared import PreparedDataset, iterate_batches
+from glioray.data.progress import OnProgress
 from glioray.data.shards import read_columns
 from glioray.errors import DataError
 from glioray.evaluation.matching import require_fit
 from glioray.serving.predictor import Predictor
 from glioray.survival.features import Box, Labels, Spacing
 from glioray.survival.honest import BATCH_SIZE, HonestModels, mask_of_prepared
-from glioray.survival.scans import ScannedMasks, Scans, Show
+from glioray.survival.scans import ScannedMasks, Scans
 
 FAST = 1  # zlib's level: masks are nearly empty
 
@@ -71,7 +72,7 @@ def opened(place: Path) -> Scans:
     return Scans(place, manifest.contents, dict(manifest.clinical), manifest.refused, manifest.remarks, known, masks)
 
 
-def masks(place: Path, wanted: Collection[str], models: HonestModels, show: Show) -> Iterator[ScannedMasks]:
+def masks(place: Path, wanted: Collection[str], models: HonestModels, show: OnProgress) -> Iterator[ScannedMasks]:
     """See `Scans.masks`."""
     dataset = PreparedDataset.open(place)
     dataset.verify(hashes=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from glioray.data.progress import OnProgress
 from glioray.data.records import Case
 from glioray.data.sources import RawScans, load, raw_scans
 from glioray.data.sources._contract import Source
@@ -19,7 +20,7 @@ from glioray.errors import DataError
 from glioray.remote import sha256_of
 from glioray.survival.features import Box
 from glioray.survival.honest import HonestModels, mask_of_raw
-from glioray.survival.scans import ScannedMasks, Scans, Show
+from glioray.survival.scans import ScannedMasks, Scans
 
 PHANTOM = "PHANTOM.json"
 
@@ -32,7 +33,7 @@ def opened(place: Path) -> Scans:
     return Scans(place, contents, found.clinical, tuple(found.refused), tuple(found.remarks), patients, masks)
 
 
-def masks(place: Path, wanted: Collection[str], models: HonestModels, show: Show) -> Iterator[ScannedMasks]:
+def masks(place: Path, wanted: Collection[str], models: HonestModels, show: OnProgress) -> Iterator[ScannedMasks]:
     """See `Scans.masks`."""
     source, scans = _raw(place)
     cases: dict[str, list[Case]] = {}

@@ -120,8 +120,7 @@ class SurvivalReport(Frozen):
                 features=tuple(cases.true[0]) if cases.true else (),
                 split=split,
                 seed=seed,
-                interval=f"95 % percentile bootstrap over patients, {bootstrap.RESAMPLES} resamples, "
-                f"seed {bootstrap.SEED}",
+                interval=bootstrap.described("patients"),
                 remarks=cases.cohort.remarks,
                 lines=scored,
                 differences=differences,

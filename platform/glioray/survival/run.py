@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glioray.data.folder import atomic_folder
+from glioray.data.folder import atomic_folder, check_output
 from glioray.data.manifest import FILE_NAME as MANIFEST
+from glioray.data.progress import OnProgress
 from glioray.data.records import Refused
 from glioray.errors import DataError, ModelError
-from glioray.evaluation.run import check_output
 from glioray.registry.bundle import ModelBundle
 from glioray.survival import prepared, raw
 from glioray.survival.features import Parts, measure
@@ -25,12 +25,12 @@ from glioray.survival.page import write_page
 from glioray.survival.patients import Cohort, cohort, read_table, require_enough
 from glioray.survival.result import FEWEST_SCORED, SurvivalReport
 from glioray.survival.result import FILE_NAME as RESULT
-from glioray.survival.scans import Scans, Show
+from glioray.survival.scans import Scans
 from glioray.survival.scores import CLASSES, classes
 
 FEATURES, PREDICTIONS = "features.csv", "predictions.csv"
 FEWEST_ANSWERED = FEWEST_SCORED
-OWN_NAMES = (PAGE, RESULT, FEATURES, PREDICTIONS)
+OWN_NAMES = (RESULT, PAGE, FEATURES, PREDICTIONS)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Asked:
     device: str = "cpu"
 
 
-def survival(asked: Asked, out: Path, show: Show, makers: Makers = CANDIDATES) -> SurvivalReport:
+def survival(asked: Asked, out: Path, show: OnProgress, makers: Makers = CANDIDATES) -> SurvivalReport:
     """Predicts every patient's survival by models that have not seen the patient, and writes OUT whole or not at all.
 
     Args:
@@ -58,7 +58,7 @@ def survival(asked: Asked, out: Path, show: Show, makers: Makers = CANDIDATES) -
             known; scans that cannot be read; OUT holds something else.
         ModelError: a bundle is of other masks, or all bundles have learned from all patients.
     """
-    check_output(out, OWN_NAMES, RESULT)
+    check_output(out, OWN_NAMES)
     scans = None if asked.scans is None else _opened(asked.scans)
     people, table = _people(asked, scans)
     models = HonestModels()
@@ -110,7 +110,7 @@ def _people(asked: Asked, scans: Scans | None) -> tuple[Cohort, str]:
     return people, name
 
 
-def _measured(people: Cohort, scans: Scans | None, models: HonestModels, show: Show) -> Cases:
+def _measured(people: Cohort, scans: Scans | None, models: HonestModels, show: OnProgress) -> Cases:
     """The features of all masks.
 
     Raises:

@@ -9,11 +9,10 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from glioray.data.progress import OnProgress
 from glioray.data.records import Clinical, Contents, Refused
 from glioray.survival.features import Box, Labels, Spacing
 from glioray.survival.honest import HonestModels
-
-Show = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class ScannedMasks:
     spacing_mm: Spacing
 
 
-Masks = Callable[[Path, Collection[str], HonestModels, Show], Iterator[ScannedMasks]]
+Masks = Callable[[Path, Collection[str], HonestModels, OnProgress], Iterator[ScannedMasks]]
 
 
 @dataclass(frozen=True)

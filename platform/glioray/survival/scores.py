@@ -17,7 +17,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.stats import rankdata
 
-from glioray.evaluation.bootstrap import Draws, draws
+from glioray.evaluation.bootstrap import Draws, draws, shares
 from glioray.survival.models import Bools, Floats
 from glioray.survival.nested import Times
 
@@ -32,8 +32,6 @@ HIGHER_IS_BETTER: Mapping[str, bool] = {
     "r2_log_days": True,
     "c_index": True,
 }
-ORDERS = ("spearman_r", "c_index")
-"""what is not defined of a prediction that is the same for everyone"""
 
 
 def classes(days: Floats) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -49,7 +47,7 @@ def figures(predicted: Floats, times: Times, has_order: bool = True) -> dict[str
     Args:
         predicted: (N,) days.
         times: of the same patients; all but the concordance index is over those who died.
-        has_order: false of a prediction that is the same for all, whose `ORDERS` are left out.
+        has_order: false of a prediction that is the same for all, which has neither `spearman_r` nor `c_index`.
     """
     num_patients = len(predicted)
     drawn = np.concatenate([np.ones((1, num_patients), dtype=np.int64), *draws(num_patients)])
@@ -77,7 +75,7 @@ def c_index(predicted: Floats, days: Floats, has_died: Bools, drawn: Draws) -> F
     is_right = (predicted[:, None] < predicted[None]) + 0.5 * (predicted[:, None] == predicted[None])
     pairs = ((drawn @ is_known.astype(np.float64)) * drawn).sum(axis=1)
     right = ((drawn @ (is_known * is_right)) * drawn).sum(axis=1)
-    return np.where(pairs > 0, right / np.maximum(pairs, 1), np.nan)
+    return shares(right, pairs)
 
 
 def _errors(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from glioray.data.progress import OnProgress
 from glioray.evaluation.arrangement import Entry
-from glioray.evaluation.together import Show, evaluate_runs
+from glioray.evaluation.together import evaluate_runs
 from glioray.frozen import Frozen
 from glioray.recipe import Recipe
 from glioray.registry.bundle import Score
@@ -28,7 +29,7 @@ class Confirmed(Frozen):
     test: tuple[Score, ...]
 
 
-def confirm(plan: SweepPlan, found: Recipe, train: Callable[[Plan], object], show: Show) -> tuple[Confirmed, ...]:
+def confirm(plan: SweepPlan, found: Recipe, train: Callable[[Plan], object], show: OnProgress) -> tuple[Confirmed, ...]:
     """The recipe as it stood and the one that was found, both with the same fresh seed.
 
     A run that is complete is not trained again, and one that was tested is not tested again.
@@ -69,7 +70,7 @@ def _folder_name(name: str, recipe: Recipe) -> str:
     return f"{name}-{recipe.fingerprint}"
 
 
-def _test(run: Plan, plan: SweepPlan, show: Show) -> tuple[Score, ...]:
+def _test(run: Plan, plan: SweepPlan, show: OnProgress) -> tuple[Score, ...]:
     """What stands in the run's bundle, or else the test split, read now."""
     scores = locate(str(run.folder), "").bundle.config.scores
     if scores:

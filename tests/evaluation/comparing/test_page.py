@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.evaluation.conftest import EXAMINED
 
 from glioray.evaluation.comparing.material import Case, Material, Tile
 from glioray.evaluation.comparing.page import gap_text, p_text, score_table, verdict, write_page
@@ -39,18 +40,10 @@ def pair(first: str, second: str, gap: float, p: float) -> Pair:
 def comparison(*pairs: Pair, **changes: object) -> Comparison:
     names = list(dict.fromkeys(name for one in pairs for name in (one.first, one.second)))
     return Comparison(
-        task="segmentation",
-        outputs=("edema",),
-        side="test",
-        split="test, split by group (seed 0)",
-        leak=None,
-        synthetic=False,
-        citation="toy",
+        **EXAMINED,
         rows=300,
         units=30,
-        unit="patients",
         figure="dice",
-        interval="95 %",
         test="permutation",
         smallest_p=0.0002,
         timed_on="CPU",

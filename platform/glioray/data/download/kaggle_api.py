@@ -12,19 +12,18 @@ import json
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, cast
 
 from glioray.data.download.datasets import DataSet
 from glioray.data.download.token import by_hand, find_token, how_to_make_one
 from glioray.data.folder import FULL
+from glioray.data.progress import OnProgress
 from glioray.errors import DataError
 
 MEGABYTE = 1_000_000
 LOOK_EVERY_S = 0.5
-
-Tell = Callable[[str, int, int], None]
 
 
 class Api(Protocol):
@@ -56,7 +55,7 @@ def connect(data: DataSet, folder: Path) -> Api:
         return cast(Api, api)
 
 
-def fetch(api: Api, data: DataSet, folder: Path, tell: Tell) -> Path:
+def fetch(api: Api, data: DataSet, folder: Path, tell: OnProgress) -> Path:
     """The whole zip, in `folder`; what an earlier, broken run fetched of it is not fetched again.
 
     Raises:
@@ -120,7 +119,7 @@ def _shortly(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def _watched(archive: Path, expected_bytes: int, tell: Tell) -> Iterator[None]:
+def _watched(archive: Path, expected_bytes: int, tell: OnProgress) -> Iterator[None]:
     """Tells how large a file has grown, in MB, while the block runs; the package tells it to terminals only."""
     done = threading.Event()
 
@@ -138,7 +137,7 @@ def _watched(archive: Path, expected_bytes: int, tell: Tell) -> Iterator[None]:
         _tell_size(archive, expected_bytes, tell)
 
 
-def _tell_size(archive: Path, expected_bytes: int, tell: Tell) -> None:
+def _tell_size(archive: Path, expected_bytes: int, tell: OnProgress) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         here_bytes = archive.stat().st_size
         marker = archive.with_name(archive.name + ".kaggle-partial")

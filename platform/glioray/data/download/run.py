@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from glioray.data.archive import is_archive, require_room, safe_unpack
+from glioray.data.archive import is_archive, safe_unpack
 from glioray.data.download.checking import check, locate
 from glioray.data.download.datasets import DataSet, dataset
 from glioray.data.download.kaggle_api import Api, connect, fetch
+from glioray.data.folder import require_space
 from glioray.data.progress import OnProgress, silent
 from glioray.errors import DataError, UnreadableError
 
@@ -83,7 +84,7 @@ def _archive(folder: Path, data: DataSet) -> Path | None:
 
 def _fetch(folder: Path, data: DataSet, tell: OnProgress, api: Api | None) -> Path:
     with _made(folder):
-        require_room(folder, 2 * data.archive_bytes)  # unpacked it is no smaller; how much larger, the zip will say
+        require_space(folder, 2 * data.archive_bytes)  # unpacked it is no smaller; how much larger, the zip will say
         return fetch(api or connect(data, folder), data, folder, tell)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -49,14 +49,11 @@ def sample_sheets(table: Table, manifest: Manifest, patients: Patients) -> list[
     return sheets
 
 
-def largest_clusters(table: Table, is_published: bool = False) -> list[Sheet]:
-    """The largest groups of near-copies; none where no image has a copy.
-
-    A published split may tear a group apart: its pieces are named `group@part` and are shown together.
-    """
+def largest_clusters(table: Table, whole_group: Callable[[str], str] = str) -> list[Sheet]:
+    """The largest groups of near-copies, each whole; none where no image has a copy."""
     members: dict[str, list[int]] = defaultdict(list)
     for row, group in enumerate(table.group):
-        members[group.rpartition("@")[0] if is_published else group].append(row)
+        members[whole_group(group)].append(row)
     largest = sorted(members.items(), key=lambda item: (-len(item[1]), item[0]))[:LARGEST_CLUSTERS]
     return [_cluster(table, group, rows) for group, rows in largest if len(rows) > 1]
 

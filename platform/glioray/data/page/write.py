@@ -101,7 +101,7 @@ def _pictures(dataset: PreparedDataset, table: Table, patients: Patients) -> dic
     """The sheets, and the picture of every row on them."""
     sheets = {
         "samples": choice.sample_sheets(table, dataset.manifest, patients),
-        "clusters": [] if patients.patients else choice.largest_clusters(table, dataset.manifest.leak is not None),
+        "clusters": [] if patients.patients else choice.largest_clusters(table, dataset.manifest.whole_group),
         "conflicts": choice.conflict_sheets(table, dataset.manifest),
     }
     shown = {each.row for kind in sheets.values() for sheet in kind for each in sheet.shown}

@@ -6,7 +6,6 @@ import gzip
 import json
 import shutil
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,9 @@ from glioray.data.phantom.patient import Patient, draw_patient
 from glioray.data.phantom.settings import PhantomSettings
 from glioray.data.phantom.survival import TABLE_HEAD, TABLE_NAME, core_ml, draw_course
 from glioray.data.phantom.tumor import Kind
+from glioray.data.progress import OnCount
 from glioray.errors import DataError
+from glioray.plain_values import from_json
 
 SCHEMA_VERSION = 1
 RECORD_NAME = "PHANTOM.json"
@@ -39,9 +40,7 @@ class PhantomSummary:
     volumes: int
 
 
-def write_phantom(
-    folder: Path, settings: PhantomSettings, on_patient: Callable[[int, int], None] | None = None
-) -> PhantomSummary:
+def write_phantom(folder: Path, settings: PhantomSettings, on_patient: OnCount | None = None) -> PhantomSummary:
     """Synthetic patients in FOLDER/slices and FOLDER/volumes; does nothing if they are there already.
 
     Args:
@@ -91,13 +90,13 @@ def _summary_of_same(folder: Path, settings: PhantomSettings) -> PhantomSummary:
 
 def _read_record(folder: Path) -> tuple[int, PhantomSettings] | None:
     try:
-        record = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
+        record = from_json((folder / RECORD_NAME).read_bytes())
         return record["schema_version"], PhantomSettings.model_validate(record["settings"])
     except (OSError, ValueError, KeyError, TypeError, ValidationError):
         return None
 
 
-def _write_all(folder: Path, settings: PhantomSettings, on_patient: Callable[[int, int], None] | None) -> None:
+def _write_all(folder: Path, settings: PhantomSettings, on_patient: OnCount | None) -> None:
     folder.mkdir(parents=True)
     for kind in Kind:
         (folder / "slices" / kind).mkdir(parents=True)

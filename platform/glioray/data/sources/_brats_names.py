@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from glioray.data.records import Case, Refused
+from glioray.data.records import Case, Found, Refused
 from glioray.data.sequence_names import SPELLINGS as SPELLINGS_OF_IMAGES
 from glioray.data.sources._brats import CHANNELS
 from glioray.data.sources._contract import RawScans
@@ -25,15 +25,6 @@ NIFTI_NAME = re.compile(r"(?P<stem>.+)\.nii(\.gz)?", re.IGNORECASE)
 STEM = re.compile(rf"((?P<case>.+)[_-])?(?P<sequence>{'|'.join(SEQUENCES)})", re.IGNORECASE)
 # Since 2023 a name ends in the number of the scan: the same patient comes back after treatment.
 SCAN_OF_PATIENT = re.compile(r"(?P<patient>BraTS-[A-Za-z]+-\d+)-\d{3}")
-
-
-@dataclass
-class FoundFiles:
-    """Cases with all five files, in the order of the channels and the mask; and what is not one."""
-
-    cases: list[Case] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
-    remarks: list[Refused] = field(default_factory=list)
 
 
 @dataclass
@@ -52,9 +43,9 @@ class _Group:
         return case_place(scans, self.folder, self.case_id)
 
 
-def group_files(scans: RawScans[Any], files: Iterable[Path]) -> FoundFiles:
-    """All cases among the files; an incomplete one is refused with the reason."""
-    found = FoundFiles()
+def group_files(scans: RawScans[Any], files: Iterable[Path]) -> Found:
+    """All cases among the files, each of the channels in their order and the mask; an incomplete one is refused."""
+    found = Found([])
     groups: dict[tuple[Path, str], _Group] = {}
     strays = []
     for path in files:
@@ -86,7 +77,7 @@ def case_place(scans: RawScans[Any], folder: Path, case_id: str) -> str:
     return scans.name(folder if is_own else folder / case_id)
 
 
-def _with_misnamed_masks(scans: RawScans[Any], groups: list[_Group], found: FoundFiles) -> list[_Group]:
+def _with_misnamed_masks(scans: RawScans[Any], groups: list[_Group], found: Found) -> list[_Group]:
     """Gives a mask of another name to the one case of its folder that has none.
 
     BraTS20_Training_355 is such a case: its mask is W39_1998.09.19_Segm.nii.
@@ -105,7 +96,7 @@ def _with_misnamed_masks(scans: RawScans[Any], groups: list[_Group], found: Foun
     return groups
 
 
-def _add(scans: RawScans[Any], group: _Group, seen: dict[str, _Group], found: FoundFiles) -> None:
+def _add(scans: RawScans[Any], group: _Group, seen: dict[str, _Group], found: Found) -> None:
     reason = _what_is_wrong(group)
     if reason is None and group.case_id in seen:
         reason = f"a case of this name is in {seen[group.case_id].place(scans)!r} already; remove one of them"
@@ -134,7 +125,7 @@ def _named(sequences: Iterable[str]) -> str:
     return ", ".join(sorted(sequences, key=list(SPELLINGS).index))
 
 
-def _remark_on_strays(scans: RawScans[Any], strays: Sequence[Path], found: FoundFiles) -> None:
+def _remark_on_strays(scans: RawScans[Any], strays: Sequence[Path], found: Found) -> None:
     """One remark for all: some sets come with dozens of further sequences a patient."""
     if strays:
         others = f", and {len(strays) - 1} more files," if len(strays) > 1 else ""

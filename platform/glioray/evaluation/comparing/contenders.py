@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
 
-import torch
-
 from glioray.data.place import local_folder
 from glioray.data.records import Side
 from glioray.errors import ModelError
 from glioray.evaluation.arrangement import Entry, arrange
-from glioray.registry.bundle import BundleConfig, ModelBundle
+from glioray.registry.bundle import BundleConfig, ModelBundle, are_equal
 from glioray.registry.card import seed_text
 from glioray.registry.locate import locate
 
@@ -79,7 +77,7 @@ def _labelled(reference: str) -> tuple[str | None, str]:
 def _found(reference: str, data: str | None, registry: str, side: Side) -> tuple[tuple[Entry, ...], Path]:
     names = [reference] if Path(reference).exists() else [name for name in reference.split(",") if name]
     entries = tuple(Entry(name, locate(name, registry)) for name in names or [reference])
-    place = local_folder(data or entries[0].config.recipe["data"]["path"])
+    place = local_folder(data or entries[0].config.data_place)
     if len(entries) == 1:
         return entries, place
     by_seed = arrange(entries, place, side).by_seed
@@ -145,6 +143,4 @@ def _is_same(one: ModelBundle, other: ModelBundle) -> bool:
     """Whether both give the same answers: weights and what is done to the outputs."""
     if one.config.flips != other.config.flips or one.config.smallest_part_px != other.config.smallest_part_px:
         return False
-    if one.weights.keys() != other.weights.keys():
-        return False
-    return all(torch.equal(weight, other.weights[name]) for name, weight in one.weights.items())
+    return are_equal(one.weights, other.weights)

@@ -5,7 +5,7 @@ Shapes: M models, N slices, V cases, U units, K labels, R regions, S x S pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from glioray.data.progress import OnCount
 from glioray.evaluation.bootstrap import Floats, mean_by_unit
 from glioray.evaluation.comparing.classes import first_of_each
 from glioray.evaluation.comparing.kept import KeptMasks
@@ -28,7 +29,6 @@ from glioray.serving.drawing import grey_picture, overlay, png
 from glioray.tasks.segmentation import Segmentation
 
 MOST_CASES = 6
-OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def examine(
     models: Sequence[Masked],
     circumstances: Sequence[Circumstances],
     batch_size: int,
-    on_progress: OnProgress,
+    on_progress: OnCount,
 ) -> Material:
     """Of every model's masks of the same slices."""
     task, pool = models[0].task, models[0].pool
@@ -69,7 +69,7 @@ def examine(
 
 
 def _laid_over(
-    task: Segmentation, models: Sequence[Masked], batch_size: int, on_progress: OnProgress
+    task: Segmentation, models: Sequence[Masked], batch_size: int, on_progress: OnCount
 ) -> tuple[dict[PairIndex, Tensor], Floats]:
     """Of each pair the pixels (N,K+R,3) in both, in the first, in the second alone; (N,) pixels not all agree on."""
     num_rows = len(models[0].order)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import permutation_test
 
-from glioray.evaluation.bootstrap import SEED, Floats, draws, interval
+from glioray.evaluation.bootstrap import SEED, Floats, draws, interval, shares
 
 EXCHANGES = 9999
 _BLOCK = 1000
@@ -137,14 +137,10 @@ def _chance(one: Parts, other: Parts) -> float:
 
 
 def _ratio(sums: Floats) -> Floats:
-    return _share(sums[..., 0], sums[..., 1])
+    return shares(sums[..., 0], sums[..., 1])
 
 
 def _mean_recall(sums: Floats) -> Floats:
     """Over the classes that have an image, as `Classification.metrics` does."""
     right, images = np.split(sums, 2, axis=-1)
-    return _share(np.where(images > 0, right / np.maximum(images, 1), 0.0).sum(axis=-1), (images > 0).sum(axis=-1))
-
-
-def _share(sums: Floats, counts: Floats) -> Floats:
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return shares(np.nan_to_num(shares(right, images)).sum(axis=-1), (images > 0).sum(axis=-1))

@@ -101,9 +101,9 @@ def _model(found: Comparison, place: int, kind: str, cost: float, plot: Plot) ->
     score = model.score(found.figure)
     assert score is not None
     left, marks = plot.left(cost), []
-    if score.low is not None and score.high is not None:
+    if score.ends:
         line = Markup('<line class="span {}" x1="{}" x2="{}" y1="{}" y2="{}"/>')
-        marks.append(line.format(style, *map(short, (left, left, plot.top(score.low), plot.top(score.high)))))
+        marks.append(line.format(style, *map(short, (left, left, *map(plot.top, score.ends)))))
     marks.append(plot.dot(cost, score.value, 4.5, f"dot {style}", f"{model.name}: {score.value:.3f}, {cost:,.4g}"))
     if kind in model.unbeaten:
         marks.append(plot.dot(cost, score.value, 8.5, "ring"))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
-from glioray.data.records import Side, TaskName
+from glioray.evaluation.result import Examined
 from glioray.frozen import Frozen
 from glioray.registry.bundle import Score
 
@@ -74,22 +74,12 @@ class Pair(Frozen):
         return self.p_holm < LEVEL
 
 
-class Comparison(Frozen):
-    """Every figure with all that it takes to believe it."""
+class Comparison(Examined):
+    """Several models on the same rows."""
 
+    file_name: ClassVar[str] = FILE_NAME
     schema_version: int = SCHEMA_VERSION
-    task: TaskName
-    outputs: tuple[str, ...]
-    side: Side
-    split: str = Field(description="the line that stands beside every score")
-    leak: str | None = Field(description="the leak line of a published split, else none")
-    synthetic: bool
-    citation: str
-    rows: int
-    units: int
-    unit: str
     figure: str = Field(description="the score that is compared")
-    interval: str = Field(description="how the intervals were made")
     test: str = Field(description="how the p-values were made")
     smallest_p: float = Field(description="that the test of one pair can give with so many patients or groups")
     timed_on: str = Field(description="where `seconds` were measured")
@@ -100,10 +90,6 @@ class Comparison(Frozen):
     def can_differ(self) -> bool:
         """Whether the units are enough for any pair to differ."""
         return self.smallest_p * len(self.pairs) < LEVEL
-
-    def save(self, folder: Path) -> None:
-        """Writes `compare.json`; the folder is still the temporary one of its writer."""
-        (folder / FILE_NAME).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def unbeaten(scores: Sequence[float], costs: Sequence[float]) -> list[bool]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from glioray.data.folder import atomic_folder
+from glioray.data.folder import atomic_folder, check_output
+from glioray.data.progress import OnCount, OnProgress
 from glioray.data.records import Side
 from glioray.errors import DataError
 from glioray.evaluation import bootstrap, outlines
@@ -26,7 +27,7 @@ from glioray.evaluation.comparing.result import FILE_NAME as VALUES
 from glioray.evaluation.comparing.sides import Rows, same_rows
 from glioray.evaluation.device import require_device
 from glioray.evaluation.outlines import Outlines
-from glioray.evaluation.run import check_output, circumstances_of
+from glioray.evaluation.run import circumstances_of
 from glioray.evaluation.scoring import Circumstances
 from glioray.evaluation.tested import BATCH_SIZE, Tested, answered
 from glioray.recipe import Recipe
@@ -35,14 +36,13 @@ from glioray.tasks.segmentation import Segmentation
 
 OWN_NAMES = (VALUES, PAGE, "predictions.csv", "patients.csv", "groups.csv")
 NUM_TIMED = 8
-Show = Callable[[str, int, int], None]
 
 
 def compare(
     contenders: Sequence[Contender],
     out: Path,
     side: Side,
-    show: Show,
+    show: OnProgress,
     device: str = "cpu",
     batch_size: int = BATCH_SIZE,
 ) -> Comparison:
@@ -63,7 +63,7 @@ def compare(
             is not defined for a single patient.
     """
     require_device(device)
-    check_output(out, OWN_NAMES, VALUES)
+    check_output(out, OWN_NAMES)
     rows = same_rows(contenders, side)
     tested, kept = zip(*[_asked(one, side, show, device, batch_size) for one in contenders], strict=True)
     where = [circumstances_of(one, of.pool) for one, of in zip(tested, rows, strict=True)]
@@ -92,7 +92,7 @@ def default_folder(contenders: Sequence[Contender], side: Side) -> Path:
 
 
 def _asked(
-    contender: Contender, side: Side, show: Show, device: str, batch_size: int
+    contender: Contender, side: Side, show: OnProgress, device: str, batch_size: int
 ) -> tuple[list[Tested], KeptMasks]:
     kept, tested = KeptMasks(), []
     for entry in contender.entries:
@@ -110,7 +110,7 @@ def _material(
     rows: Sequence[Rows],
     where: Sequence[Circumstances],
     batch_size: int,
-    on_progress: Callable[[int, int], None],
+    on_progress: OnCount,
 ) -> Material:
     task = tested[0][0].task
     if isinstance(task, Classification):
@@ -131,7 +131,7 @@ def _masked(tested: list[Tested], kept: KeptMasks, rows: Rows) -> masks.Masked:
     return masks.Masked(task, rows.pool, outlines.joined(parts, rows.pool.starts), kept, rows.order)
 
 
-def _pairs(names: Sequence[str], material: Material, on_progress: Callable[[int, int], None]) -> tuple[Pair, ...]:
+def _pairs(names: Sequence[str], material: Material, on_progress: OnCount) -> tuple[Pair, ...]:
     parts, found = material.parts, []
     for one, other in material.agreements:
         found.append(difference(parts[one], parts[other]))
@@ -162,7 +162,7 @@ def _costs(
     rows: Sequence[Rows],
     device: str,
     batch_size: int,
-    on_progress: Callable[[int, int], None],
+    on_progress: OnCount,
 ) -> list[Cost]:
     found = []
     for one, of in zip(contenders, rows, strict=True):
@@ -196,8 +196,7 @@ def _comparison(
         units=num_units,
         unit=pool.unit,
         figure=material.figure,
-        interval=f"95 % percentile bootstrap over {pool.unit}, the same ones for both models, {bootstrap.RESAMPLES} "
-        f"resamples, seed {bootstrap.SEED}",
+        interval=bootstrap.described(f"{pool.unit}, the same ones for both models"),
         test=_test_text(num_units, pool.unit),
         smallest_p=smallest_p(num_units),
         timed_on=place,

@@ -5,10 +5,9 @@ Shapes: N rows, U units (patients or groups).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Sequence, Set
 from dataclasses import dataclass
 
-from glioray.data.prepared import PreparedDataset
 from glioray.data.records import Side
 from glioray.errors import DataError
 from glioray.evaluation.comparing.contenders import Contender
@@ -55,7 +54,7 @@ def same_rows(contenders: Sequence[Contender], side: Side) -> tuple[Rows, ...]:
 def _pool(contender: Contender, side: Side) -> Pool:
     sides = []
     for entry in contender.entries:
-        dataset: PreparedDataset = open_data(contender.data, entry.config)
+        dataset = open_data(contender.data, entry.config)
         require_fit(entry.config, dataset.manifest, f"{entry.name} on {contender.data}")
         rows = SideRows.read(dataset, side)
         require_unseen(entry.name, entry.config, rows)
@@ -84,8 +83,7 @@ def _key(row: Row, is_by_pixel: bool) -> Hashable:
     return row if is_by_pixel else (row.source, row.case_id, row.slice_index)
 
 
-def _unlike(one: Contender, other: Contender, wanted: set[Hashable], there: object, side: Side) -> str:
-    assert isinstance(there, type({}.keys()))
+def _unlike(one: Contender, other: Contender, wanted: Set[Hashable], there: Set[Hashable], side: Side) -> str:
     shared = len(wanted & there)
     folds = [contender.config.recipe["data"].get("fold") for contender in (one, other)]
     text = (
