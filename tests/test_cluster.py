@@ -5,10 +5,13 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
+from glioray import cluster
 from glioray.cluster import (
     _job_environment,
     _require_token,
+    alone_at_start,
     connect,
     free_port,
     require_lasting,
@@ -71,3 +74,21 @@ def test_a_ray_of_our_own_keeps_to_the_loopback_and_asks_for_a_token(monkeypatch
     set_environment()
     assert os.environ["RAY_AUTH_MODE"] == "token"
     assert os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] == "0"  # else Ray listens on the network card and 0.0.0.0
+
+
+def test_of_two_that_start_at_once_the_second_waits_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(cluster, "START_TIMEOUT_S", 0)
+    came: list[str] = []
+    with alone_at_start():
+        (lock,) = tmp_path.iterdir()
+        with pytest.raises(Timeout):
+            FileLock(lock, timeout=0).acquire()
+        with alone_at_start():
+            came.append("second")
+    assert came == ["second"]
+    with FileLock(lock, timeout=0):
+        came.append("third")
+    assert came == ["second", "third"]
