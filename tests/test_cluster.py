@@ -6,11 +6,14 @@ import signal
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
+from glioray import cluster
 from glioray.cluster import (
     _ended_in_a_line,
     _job_environment,
     _require_token,
+    alone_at_start,
     connect,
     free_port,
     require_lasting,
@@ -110,3 +113,21 @@ def wait_as_ray_does(code: int) -> None:
         signal.raise_signal(signal.SIGTERM)
     except SystemExit:
         raise SystemExit(code) from None
+
+
+def test_of_two_that_start_at_once_the_second_waits_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(cluster, "START_TIMEOUT_S", 0)
+    came: list[str] = []
+    with alone_at_start():
+        (lock,) = tmp_path.iterdir()
+        with pytest.raises(Timeout):
+            FileLock(lock, timeout=0).acquire()
+        with alone_at_start():
+            came.append("second")
+    assert came == ["second"]
+    with FileLock(lock, timeout=0):
+        came.append("third")
+    assert came == ["second", "third"]

@@ -13,18 +13,21 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from glioray.errors import ClusterError
 from glioray.remote import is_remote
 
 LOCAL, LOOPBACK, DASHBOARD_PORT = "local", "127.0.0.1", 8265
 LOOPBACKS = (LOOPBACK, "localhost")
-ANSWER_TIMEOUT_S = 5
+ANSWER_TIMEOUT_S, START_TIMEOUT_S = 5, 60
 _API_ADDRESS, _JOB = "RAY_API_SERVER_ADDRESS", "RAY_JOB_CONFIG_JSON_ENV_VAR"
 _ENVIRONMENT = {
     "RAY_DATA_USE_DATASOURCE_V2": "0",  # the first Parquet reader streams five times as fast
@@ -66,15 +69,16 @@ def connect(
     if ray.is_initialized():
         yield
         return
-    local = {} if address else _local_settings(dashboard)
     try:
-        ray.init(
-            address=address or LOCAL,
-            runtime_env=_job_environment(os.environ, variables or {}),
-            logging_level=logging.WARNING,
-            log_to_driver=False,
-            **local,
-        )
+        with contextlib.nullcontext() if address else alone_at_start():
+            local = {} if address else _local_settings(dashboard)
+            ray.init(
+                address=address or LOCAL,
+                runtime_env=_job_environment(os.environ, variables or {}),
+                logging_level=logging.WARNING,
+                log_to_driver=False,
+                **local,
+            )
     except Exception as error:  # that of a start that takes too long is of no other class
         raise ClusterError(_no_ray(address, error)) from error
     try:
@@ -99,6 +103,19 @@ def set_environment(host: str = LOOPBACK, is_own: bool = True) -> None:
         **(_OWN if is_own else {}),
     }.items():
         os.environ.setdefault(name, value)
+
+
+@contextlib.contextmanager
+def alone_at_start() -> Iterator[None]:
+    """Two that start at the same moment would find the same port free for their dashboards, and one would fail.
+
+    Whoever has waited a minute for the other starts all the same.
+    """
+    lock = FileLock(Path(tempfile.gettempdir()) / f"glioray-start-{os.getuid()}.lock", timeout=START_TIMEOUT_S)
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(Timeout):
+            held.enter_context(lock)
+        yield
 
 
 def require_lasting(place: str) -> None:
