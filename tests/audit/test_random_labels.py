@@ -6,12 +6,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from glioray.audit.random_labels import SPLITS, deal_labels, random_labels
+from glioray.audit.random_labels import deal_labels, random_labels
 from glioray.audit.result import RandomLabels
 from glioray.data.prepare import prepare
 from glioray.data.prepare_options import PrepareOptions
 from glioray.errors import DataError
-from glioray.evaluation import run as evaluation
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +76,6 @@ def test_folds_are_trained_on_with_the_first_as_test_side(phantom, tmp_path) -> 
     )
     found = random_labels(data.folder, 1, 0)
     assert found.by_group.test_images == data.manifest.counts["fold-0"].rows
-
-
-def test_splits_are_named_as_an_evaluation_names_them() -> None:
-    assert SPLITS == evaluation.SPLITS
 
 
 def test_patients_whose_names_hold_an_at_sign_are_not_thrown_together(prepare_patients) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import resource
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -152,3 +153,10 @@ def assert_refused(expected, raw, out, said, source="kaggle_mri", options=SMALL)
     assert bytes_of(out) == before
     work = out.with_name(f".{out.name}.partial")
     assert not work.exists() or any(path.is_file() and path.name != "lock" for path in work.rglob("*"))
+
+
+def zipped(folder: Path, archive: Path, wrap: str = "") -> Path:
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(folder.rglob("*")):
+            file.write(path, wrap + path.relative_to(folder).as_posix())
+    return archive

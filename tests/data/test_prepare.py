@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.data.conftest import SIDES, SMALL, VOLUMES, assert_refused, bytes_of, columns_of, with_
+from tests.data.conftest import SIDES, SMALL, VOLUMES, assert_refused, bytes_of, columns_of, with_, zipped
 
 from glioray.data import staging as staging_module
 from glioray.data.manifest import Range
@@ -227,13 +227,6 @@ def test_a_link_within_the_folder_is_a_file_like_any_other(kaggle_folder, tmp_pa
     (folder / "link.jpg").symlink_to(folder / "Training_0.jpg")
     dataset = prepare("kaggle_mri", kaggle_folder, tmp_path / "out", SMALL)
     assert dataset.manifest.duplicates.images_with_a_copy == 2
-
-
-def zipped(folder: Path, archive: Path, wrap: str = "") -> Path:
-    with zipfile.ZipFile(archive, "w") as file:
-        for path in sorted(folder.rglob("*")):
-            file.write(path, wrap + path.relative_to(folder).as_posix())
-    return archive
 
 
 @pytest.mark.parametrize("wrap", ["", "archive/brain-tumor/"])

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import multiprocessing
 import os
 import signal
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.data.conftest import bytes_of, zipped
 
 from glioray.data import prepare as prepare_module
 from glioray.data import shard_writer
@@ -25,14 +24,13 @@ from glioray.errors import DataError, UnreadableError
 
 OPTIONS = PrepareOptions(image_size=32, workers=1, val_fraction=0.2, test_fraction=0.2)
 WORK = ".out.partial"
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
 def _small_portions() -> Iterator[None]:
     """32 images in 16 portions and 6 shards."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT)  # where the processes that are killed find this file
+        patch.syspath_prepend(Path(__file__).parents[2])  # where the processes that are killed find this file
         cut_small(patch.setattr)
         yield
 
@@ -86,20 +84,8 @@ def prepare(raw: Path, out: Path, options: PrepareOptions = OPTIONS, on_progress
     return prepare_module.prepare("kaggle_mri", raw, out, options, on_progress)
 
 
-def bytes_of(folder: Path) -> dict[str, str]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-def zipped(folder: Path, archive: Path) -> Path:
-    with zipfile.ZipFile(archive, "w") as file:
-        for path in sorted(folder.rglob("*")):
-            file.write(path, path.relative_to(folder).as_posix())
-    return archive
 
 
 def kill_me(*_: object) -> None:
@@ -215,9 +201,7 @@ def test_a_file_that_was_mended_is_read_with_its_portion_only(kaggle_folder, tmp
     assert bytes_of(tmp_path / "out") == undisturbed
 
 
-def test_a_file_that_was_changed_meanwhile_is_read_with_its_portion_only(
-    kaggle_folder, tmp_path, draw_head, read_again
-) -> None:
+def test_a_file_that_changed_meanwhile_is_read_with_its_portion(kaggle_folder, tmp_path, draw_head, read_again) -> None:
     with pytest.raises(KeyboardInterrupt):
         prepare(kaggle_folder, tmp_path / "out", on_progress=interrupt("write", 0.5, KeyboardInterrupt()))
     read_again.clear()

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from glioray.data.prepared import PreparedDataset
+from glioray.data.progress import silent
 from glioray.errors import DataError, LeakError, RecipeError
 from glioray.evaluation.arrangement import Entry
 from glioray.evaluation.result import Evaluation
@@ -41,10 +42,6 @@ def folds(make_segmentation):
     return make_segmentation({"A-1": masks[:2], "A-2": masks[2:3], "B": masks[3:]}, folds=3).folder
 
 
-def nothing(stage: str, done: int, total: int) -> None:
-    del stage, done, total
-
-
 def read_csv(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
@@ -59,7 +56,7 @@ def unlike_masks(images: torch.Tensor) -> torch.Tensor:
 def test_pooled_folds_are_the_concatenation_of_the_folds(folds, run, answer_with, tmp_path):
     answer_with(unlike_masks)
 
-    found = evaluate_runs([run(folds, fold) for fold in (1, 2, 0)], folds, tmp_path / "all", "test", nothing)
+    found = evaluate_runs([run(folds, fold) for fold in (1, 2, 0)], folds, tmp_path / "all", "test", silent)
 
     (pooled,) = found.evaluations
     own = [tmp_path / f"run-{fold}-0" / "evaluation" for fold in range(3)]
@@ -72,7 +69,7 @@ def test_pooled_folds_are_the_concatenation_of_the_folds(folds, run, answer_with
 def test_pooled_figures_are_over_all_patients_once(folds, run, answer_with, tmp_path):
     answer_with(unlike_masks)
 
-    (pooled,) = evaluate_runs([run(folds, f) for f in range(3)], folds, tmp_path / "all", "test", nothing).evaluations
+    (pooled,) = evaluate_runs([run(folds, f) for f in range(3)], folds, tmp_path / "all", "test", silent).evaluations
 
     by_patient: dict[str, list[float]] = {}
     for row in read_csv(tmp_path / "all" / "patients.csv"):
@@ -87,7 +84,7 @@ def test_pooled_figures_are_over_all_patients_once(folds, run, answer_with, tmp_
 def test_a_pooled_page_says_who_was_tested_by_whom(folds, run, answer_with, tmp_path):
     answer_with(unlike_masks)
 
-    found = evaluate_runs([run(folds, fold) for fold in range(3)], folds, tmp_path / "all", "test", nothing)
+    found = evaluate_runs([run(folds, fold) for fold in range(3)], folds, tmp_path / "all", "test", silent)
 
     (pooled,) = found.evaluations
     text = " ".join(found.page.read_text().split())
@@ -105,7 +102,7 @@ def test_a_pooled_page_says_who_was_tested_by_whom(folds, run, answer_with, tmp_
 def test_each_run_keeps_its_own_scores(folds, run, answer_with, tmp_path):
     answer_with(unlike_masks)
 
-    evaluate_runs([run(folds, fold) for fold in range(3)], folds, tmp_path / "all", "test", nothing)
+    evaluate_runs([run(folds, fold) for fold in range(3)], folds, tmp_path / "all", "test", silent)
 
     for fold in range(3):
         own = Evaluation.load(tmp_path / f"run-{fold}-0" / "evaluation")
@@ -118,7 +115,7 @@ def test_a_classifier_is_pooled_over_groups(make_classification, run, answer_wit
     answer_with(lambda images: torch.tensor([[0.5, 0.3, 0.2]]).repeat(len(images), 1))
 
     (pooled,) = evaluate_runs(
-        [run(data, fold) for fold in range(3)], data, tmp_path / "all", "test", nothing
+        [run(data, fold) for fold in range(3)], data, tmp_path / "all", "test", silent
     ).evaluations
 
     assert pooled.confusion == ((6, 0, 0), (6, 0, 0), (6, 0, 0))
@@ -128,7 +125,7 @@ def test_a_classifier_is_pooled_over_groups(make_classification, run, answer_wit
 def test_validation_sides_of_folds_are_marked(folds, run, answer_with, tmp_path):
     answer_with(unlike_masks)
 
-    found = evaluate_runs([run(folds, fold) for fold in range(3)], folds, tmp_path / "all", "val", nothing)
+    found = evaluate_runs([run(folds, fold) for fold in range(3)], folds, tmp_path / "all", "val", silent)
 
     assert "each patient once by the model that was chosen by its score on it" in found.evaluations[0].split
     assert "Not the test side" in found.page.read_text()
@@ -138,7 +135,7 @@ def test_seeds_of_one_split_give_a_table_over_seeds(make_classification, run, tm
     data = make_classification([0, 1, 2, 1], size_px=80).folder
     runs = [run(data, seed=seed) for seed in (2, 4)]
 
-    found = evaluate_runs(runs, data, tmp_path / "all", "test", nothing)
+    found = evaluate_runs(runs, data, tmp_path / "all", "test", silent)
 
     assert [one.seed for one in found.evaluations] == [2, 4]
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["report.html", "seeds.json"]
@@ -151,7 +148,7 @@ def test_folds_of_several_seeds_are_pooled_for_each_seed(folds, run, answer_with
     answer_with(unlike_masks)
     runs = [run(folds, fold, seed) for fold in range(3) for seed in (0, 1)]
 
-    found = evaluate_runs(runs, folds, tmp_path / "all", "test", nothing)
+    found = evaluate_runs(runs, folds, tmp_path / "all", "test", silent)
 
     assert [(one.seed, one.units) for one in found.evaluations] == [(0, 6), (1, 6)]
     assert Evaluation.load(tmp_path / "all-seed-1") == found.evaluations[1]
@@ -162,7 +159,7 @@ def test_folds_of_several_seeds_are_pooled_for_each_seed(folds, run, answer_with
 def test_one_run_is_evaluated_as_ever(make_classification, run, tmp_path):
     data = make_classification([0, 1, 2], size_px=80).folder
 
-    found = evaluate_runs([run(data)], data, None, "test", nothing)
+    found = evaluate_runs([run(data)], data, None, "test", silent)
 
     assert found.page == tmp_path / "run-None-0" / "evaluation" / "report.html"
     assert found.over_seeds is None
@@ -176,15 +173,15 @@ def test_nothing_is_predicted_where_a_folder_is_in_the_way(folds, run, tmp_path)
     (tmp_path / "run-2-0" / "evaluation" / "thesis.tex").write_text("years of work")
 
     with pytest.raises(DataError, match=r"holds 'thesis.tex'"):
-        evaluate_runs(runs, folds, tmp_path / "all", "test", nothing)
+        evaluate_runs(runs, folds, tmp_path / "all", "test", silent)
     assert not (tmp_path / "run-0-0" / "evaluation").exists()
 
 
 def test_the_validation_side_leaves_the_report_of_the_test_side(folds, run, answer_with, tmp_path):
     answer_with(unlike_masks)
-    tested = evaluate_runs([run(folds, 0)], folds, None, "test", nothing)
+    tested = evaluate_runs([run(folds, 0)], folds, None, "test", silent)
 
-    found = evaluate_runs([run(folds, 0)], folds, None, "val", nothing)
+    found = evaluate_runs([run(folds, 0)], folds, None, "val", silent)
 
     assert found.page == tmp_path / "run-0-0" / "evaluation-val" / "report.html"
     assert Evaluation.load(tmp_path / "run-0-0" / "evaluation") == tested.evaluations[0]
@@ -199,8 +196,8 @@ def test_an_average_over_folds_is_refused_or_its_page_says_leaky_and_not_other_d
     entry = Entry("both", Located(average_of_both, None, tmp_path / "both"))
 
     with pytest.raises(LeakError, match="give --leaky"):
-        evaluate_runs([entry], folds, None, "test", nothing)
-    found = evaluate_runs([entry], folds, None, "test", nothing, leaky=True)
+        evaluate_runs([entry], folds, None, "test", silent)
+    found = evaluate_runs([entry], folds, None, "test", silent, leaky=True)
 
     text = found.page.read_text()
     assert "leaky: it was trained on" in text
@@ -209,4 +206,4 @@ def test_an_average_over_folds_is_refused_or_its_page_says_leaky_and_not_other_d
 
 def test_a_missing_device_is_said_before_anything_else(folds, run):
     with pytest.raises(RecipeError, match="not a device"):
-        evaluate_runs([run(folds, 0)], folds, None, "test", nothing, "cudda")
+        evaluate_runs([run(folds, 0)], folds, None, "test", silent, "cudda")

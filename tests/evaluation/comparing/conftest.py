@@ -67,10 +67,6 @@ def masks() -> list[np.ndarray]:
     return found
 
 
-def nothing(stage: str, done: int, total: int) -> None:
-    del stage, done, total
-
-
 def outlined(shift_px: int) -> Callable[[torch.Tensor], torch.Tensor]:
     """The true masks, moved aside."""
 

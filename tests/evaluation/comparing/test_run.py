@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.evaluation.comparing.conftest import nothing, outlined, said
+from tests.evaluation.comparing.conftest import outlined, said
 
 from glioray.data.manifest import Leak
+from glioray.data.progress import silent
 from glioray.errors import DataError, RecipeError
 from glioray.evaluation.comparing.run import compare, default_folder
 from glioray.evaluation.run import evaluate
@@ -41,7 +42,7 @@ def two_outlines(make_segmentation, masks, run, named, answer_by_seed):
 
 
 def test_classifiers_are_compared_by_balanced_accuracy_over_groups(two_classifiers, tmp_path):
-    found = compare(two_classifiers, tmp_path / "out", "test", nothing)
+    found = compare(two_classifiers, tmp_path / "out", "test", silent)
 
     (pair,) = found.pairs
     assert (found.figure, found.unit, found.units, found.rows) == ("balanced_accuracy", "groups", 3, 6)
@@ -58,7 +59,7 @@ def test_classifiers_are_compared_by_balanced_accuracy_over_groups(two_classifie
 
 
 def test_masks_are_compared_by_dice_over_patients(two_outlines, tmp_path):
-    found = compare(two_outlines, tmp_path / "out", "test", nothing)
+    found = compare(two_outlines, tmp_path / "out", "test", silent)
 
     (pair,) = found.pairs
     near, far = (model.score("dice").value for model in found.models)
@@ -70,7 +71,7 @@ def test_masks_are_compared_by_dice_over_patients(two_outlines, tmp_path):
 
 
 def test_scores_are_those_of_an_evaluation(two_outlines, tmp_path):
-    found = compare(two_outlines, tmp_path / "out", "test", nothing)
+    found = compare(two_outlines, tmp_path / "out", "test", silent)
 
     for model in two_outlines:
         alone = evaluate(model.bundle, model.data, tmp_path / model.name)
@@ -93,7 +94,7 @@ def test_every_row_is_predicted_once_by_each_model(make_classification, run, nam
     data = make_classification([0, 0, 1, 1, 2, 2], size_px=80).folder
     answer_by_seed({1: counting(1), 2: counting(2)})
 
-    compare(named(run(data, 1), run(data, 2)), tmp_path / "out", "test", nothing)
+    compare(named(run(data, 1), run(data, 2)), tmp_path / "out", "test", silent)
 
     assert seen == {1: 6, 2: 6}
 
@@ -103,7 +104,7 @@ def test_folds_are_compared_over_all_their_patients(make_segmentation, masks, ru
     answer_by_seed({1: outlined(1), 2: outlined(3)})
     folds = [",".join(run(data, seed, fold) for fold in range(3)) for seed in (1, 2)]
 
-    found = compare(named(*folds), tmp_path / "out", "test", nothing)
+    found = compare(named(*folds), tmp_path / "out", "test", silent)
 
     assert (found.units, found.rows) == (6, 12)
     assert found.split.startswith("3 folds, each patient tested once by the model that had not seen it")
@@ -125,8 +126,8 @@ def test_folds_in_another_order_lie_on_the_same_slices(
     first, second = named(*(",".join(run(data, seed, fold) for fold in range(3)) for seed in (1, 2)))
     turned = replace(second, entries=second.entries[::-1])
 
-    straight = compare([first, second], tmp_path / "straight", "test", nothing)
-    crossed = compare([first, turned], tmp_path / "crossed", "test", nothing)
+    straight = compare([first, second], tmp_path / "straight", "test", silent)
+    crossed = compare([first, turned], tmp_path / "crossed", "test", silent)
 
     assert crossed.pairs == straight.pairs
     assert re.findall("Dice [0-9.]+<", page(tmp_path / "crossed")) == re.findall(
@@ -139,7 +140,7 @@ def page(folder: Path) -> str:
 
 
 def test_the_tables_of_classes_hold_every_image_and_every_group(two_classifiers, tmp_path):
-    compare(two_classifiers, tmp_path / "out", "test", nothing)
+    compare(two_classifiers, tmp_path / "out", "test", silent)
 
     images, groups = (read_csv(tmp_path / "out" / name) for name in ("predictions.csv", "groups.csv"))
     assert [(row["truth"], row["answer of one"], row["answer of other"]) for row in images[::2]] == [
@@ -151,7 +152,7 @@ def test_the_tables_of_classes_hold_every_image_and_every_group(two_classifiers,
 
 
 def test_the_table_of_patients_has_the_mean_over_their_cases(two_outlines, tmp_path):
-    found = compare(two_outlines, tmp_path / "out", "test", nothing)
+    found = compare(two_outlines, tmp_path / "out", "test", silent)
 
     rows = read_csv(tmp_path / "out" / "patients.csv")
     assert [(row["patient"], row["cases"]) for row in rows] == [("testA", "2"), ("testB", "1")]
@@ -161,7 +162,7 @@ def test_the_table_of_patients_has_the_mean_over_their_cases(two_outlines, tmp_p
 
 
 def test_the_values_are_read_back_and_the_page_is_one_file(two_outlines, tmp_path):
-    found = compare(two_outlines, tmp_path / "out", "test", nothing)
+    found = compare(two_outlines, tmp_path / "out", "test", silent)
 
     assert type(found).model_validate_json((tmp_path / "out" / "compare.json").read_bytes()) == found
     assert json.loads((tmp_path / "out" / "compare.json").read_text())["schema_version"] == 1
@@ -176,7 +177,7 @@ def test_two_models_that_agree_on_everything_have_no_pictures(
     data = make_classification([0, 1, 2], size_px=80).folder
     answer_by_seed(dict.fromkeys((1, 2), said(0, 1, 2)))
 
-    found = compare(named(run(data, 1), run(data, 2)), tmp_path / "out", "test", nothing)
+    found = compare(named(run(data, 1), run(data, 2)), tmp_path / "out", "test", silent)
 
     assert found.pairs[0].agreement.value == 1
     assert "Nowhere: all models give the same answers" in (tmp_path / "out" / "compare.html").read_text()
@@ -186,14 +187,14 @@ def test_a_leak_stands_on_the_page_and_in_the_values(make_classification, run, n
     data = make_classification([0, 1, 2], size_px=80, leak=Leak(test_images=3, with_copy_in_training=2)).folder
     answer_by_seed({1: said(0, 1, 1), 2: said(1, 1, 2)})
 
-    found = compare(named(run(data, 1), run(data, 2)), tmp_path / "out", "test", nothing)
+    found = compare(named(run(data, 1), run(data, 2)), tmp_path / "out", "test", silent)
 
     assert found.leak == "leaky: 2 of 3 test images have a copy in training"
     assert (tmp_path / "out" / "compare.html").read_text().count(found.leak) == 2
 
 
 def test_val_is_marked_for_what_it_is(two_classifiers, tmp_path):
-    compare(two_classifiers, tmp_path / "out", "val", nothing)
+    compare(two_classifiers, tmp_path / "out", "val", silent)
 
     assert "Not the test side" in (tmp_path / "out" / "compare.html").read_text()
 
@@ -203,12 +204,12 @@ def test_what_is_not_a_comparison_is_not_replaced(two_classifiers, tmp_path):
     (tmp_path / "out" / "thesis.tex").write_text("years of work")
 
     with pytest.raises(DataError, match=r"holds 'thesis.tex'"):
-        compare(two_classifiers, tmp_path / "out", "test", nothing)
+        compare(two_classifiers, tmp_path / "out", "test", silent)
 
 
 def test_an_older_comparison_is_replaced(two_classifiers, tmp_path):
-    first = compare(two_classifiers, tmp_path / "out", "test", nothing)
-    second = compare(two_classifiers, tmp_path / "out", "test", nothing)
+    first = compare(two_classifiers, tmp_path / "out", "test", silent)
+    second = compare(two_classifiers, tmp_path / "out", "test", silent)
 
     assert second.pairs == first.pairs
 
@@ -218,13 +219,13 @@ def test_patients_without_any_tumor_cannot_be_compared(make_segmentation, run, n
     answer_by_seed({1: outlined(0), 2: outlined(1)})
 
     with pytest.raises(DataError, match="dice is not defined for a single patient"):
-        compare(named(run(data, 1), run(data, 2)), tmp_path / "out", "test", nothing)
+        compare(named(run(data, 1), run(data, 2)), tmp_path / "out", "test", silent)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_missing_device_is_said_first(two_classifiers, tmp_path):
     with pytest.raises(RecipeError, match="not a device"):
-        compare(two_classifiers, tmp_path / "out", "test", nothing, "cudda")
+        compare(two_classifiers, tmp_path / "out", "test", silent, "cudda")
 
 
 def test_the_default_folder_does_not_know_the_order(two_classifiers):
@@ -237,7 +238,7 @@ def test_the_default_folder_does_not_know_the_order(two_classifiers):
 
 
 def test_bundles_are_left_as_they_were(two_classifiers, tmp_path):
-    compare(two_classifiers, tmp_path / "out", "test", nothing)
+    compare(two_classifiers, tmp_path / "out", "test", silent)
 
     for model in two_classifiers:
         kept = ModelBundle.load(Path(model.entries[0].name) / "bundle")
