@@ -174,7 +174,7 @@ def _tune_until(file: Path, folder: Path, ended: int) -> None:
     try:
         until = time.monotonic() + 200
         while time.monotonic() < until:
-            time.sleep(0.05)
+            time.sleep(0.25)  # to read the study takes long enough to slow the trials down
             with contextlib.suppress(Exception):
                 trials = _study(folder).trials
                 if sum(trial.state.is_finished() for trial in trials) >= ended and len(trials) > ended:

@@ -40,19 +40,33 @@ class MaskLoss:
 
     @cached_property
     def _parts(self) -> tuple[tuple[float, Part], ...]:
-        from monai.losses import DiceLoss, FocalLoss, TverskyLoss  # takes two seconds to import
-
-        dice = DiceLoss(sigmoid=True, batch=True, smooth_nr=1.0, smooth_dr=1.0)
-        focal = FocalLoss(gamma=self.focal_gamma, weight=self._focal_weights())
-        alpha, beta = self.tversky_alpha, self.tversky_beta
-        tversky = TverskyLoss(sigmoid=True, batch=True, smooth_nr=1.0, smooth_dr=1.0, alpha=alpha, beta=beta)
-        parts: tuple[tuple[float, Part], ...] = (
-            (self.bce_weight, self._cross_entropy),
-            (self.dice_weight, dice),
-            (self.focal_weight, focal),
-            (self.tversky_weight, tversky),
+        """MONAI, which takes two seconds to import, is left out where no part is of it."""
+        parts: tuple[tuple[float, Callable[[], Part]], ...] = (
+            (self.bce_weight, lambda: self._cross_entropy),
+            (self.dice_weight, self._dice),
+            (self.focal_weight, self._focal),
+            (self.tversky_weight, self._tversky),
         )
-        return tuple((weight, part) for weight, part in parts if weight)
+        return tuple((weight, part()) for weight, part in parts if weight)
+
+    def _dice(self) -> Part:
+        from monai.losses import DiceLoss
+
+        loss: Part = DiceLoss(sigmoid=True, batch=True, smooth_nr=1.0, smooth_dr=1.0)
+        return loss
+
+    def _focal(self) -> Part:
+        from monai.losses import FocalLoss
+
+        loss: Part = FocalLoss(gamma=self.focal_gamma, weight=self._focal_weights())
+        return loss
+
+    def _tversky(self) -> Part:
+        from monai.losses import TverskyLoss
+
+        alpha, beta = self.tversky_alpha, self.tversky_beta
+        loss: Part = TverskyLoss(sigmoid=True, batch=True, smooth_nr=1.0, smooth_dr=1.0, alpha=alpha, beta=beta)
+        return loss
 
     def _cross_entropy(self, logits: Tensor, truth: Tensor) -> Tensor:
         weights = None if self.class_weights is None else logits.new_tensor(self.class_weights)[:, None, None]
