@@ -71,6 +71,7 @@ class Served:
             change(Store(self.registry), NAME, to=self.version)
         else:
             before = set(self._replicas() or ())
+            _until(lambda: self.family.has(harm))  # else the whole service would be ended in its place
             self.family.kill(harm, rng)
             if harm == "replica":
                 _until(lambda: bool(set(self._replicas() or before) - before))
@@ -81,7 +82,9 @@ class Served:
         return []
 
     def _is_whole(self) -> bool:
-        """Whether a question is answered, by the version that it should be."""
+        """Whether a question is answered by the version that it should be, and what was killed has started again."""
+        if not all(self.family.has(one) for one in VICTIMS):
+            return False
         question = self.questions[0]
         try:
             url, kind = self.url + question.path, {"Content-Type": question.content_type}

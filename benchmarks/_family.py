@@ -40,6 +40,10 @@ class Family:
         """All that live, whoever their parent is by now."""
         return [process for process in psutil.process_iter() if _word_of(process) == self.word]
 
+    def has(self, victim: str) -> bool:
+        """Whether one of a kind lives."""
+        return bool(_of_kind(self.members(), victim))
+
     def kill(self, victim: str, rng: random.Random) -> str:
         """SIGKILL for one process of a kind, or for all; the driver where there is none of the kind.
 
@@ -52,8 +56,7 @@ class Family:
         if victim == ALL:
             _kill(*members)
             return ALL
-        of_kind = [one for one in members if _title(one).startswith(TITLES.get(victim, ()) or "\0")]
-        if of_kind:
+        if of_kind := _of_kind(members, victim):
             _kill(rng.choice(of_kind))
             return victim
         self.process.send_signal(signal.SIGKILL)
@@ -75,6 +78,10 @@ class Family:
         while self.members() and time.monotonic() < give_up_at:
             time.sleep(0.1)
         return len(left)
+
+
+def _of_kind(members: Sequence[psutil.Process], kind: str) -> list[psutil.Process]:
+    return [one for one in members if kind in TITLES and _title(one).startswith(TITLES[kind])]
 
 
 def _kill(*processes: psutil.Process) -> None:
