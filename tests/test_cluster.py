@@ -131,3 +131,10 @@ def test_of_two_that_start_at_once_the_second_waits_but_not_for_ever(
     with FileLock(lock, timeout=0):
         came.append("third")
     assert came == ["second", "third"]
+
+
+def test_whoever_may_not_write_the_lock_starts_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: str(tmp_path))
+    (tmp_path / f"glioray-start-{os.getuid()}.lock").mkdir()
+    with alone_at_start():
+        pass

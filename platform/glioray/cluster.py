@@ -109,11 +109,11 @@ def set_environment(host: str = LOOPBACK, is_own: bool = True) -> None:
 def alone_at_start() -> Iterator[None]:
     """Two that start at the same moment would find the same port free for their dashboards, and one would fail.
 
-    Whoever has waited a minute for the other starts all the same.
+    Whoever has waited a minute for the other, or may not write the file, starts all the same.
     """
     lock = FileLock(Path(tempfile.gettempdir()) / f"glioray-start-{os.getuid()}.lock", timeout=START_TIMEOUT_S)
     with contextlib.ExitStack() as held:
-        with contextlib.suppress(Timeout):
+        with contextlib.suppress(Timeout, OSError):
             held.enter_context(lock)
         yield
 

@@ -11,6 +11,7 @@ GliorayError
 ├── BundleError          a saved model is damaged or not one of ours
 ├── RegistryError        a name, version or alias is not there, or is taken
 ├── ClusterError         Ray, its address or its storage cannot be used
+│   └── FullDiskError    there is no room for what is to be written
 ├── ServingError         the service cannot start as asked
 └── RequestError         a running service refuses what it is asked, or cannot be reached
 """
@@ -63,6 +64,10 @@ class RegistryError(GliorayError):
 
 class ClusterError(GliorayError):
     """Ray, its address or its storage cannot be used."""
+
+
+class FullDiskError(ClusterError):
+    """There is no room for what is to be written."""
 
 
 class ServingError(GliorayError):

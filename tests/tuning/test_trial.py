@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,6 +104,26 @@ def test_a_failure_is_an_outcome_with_its_reason(trial: Trial) -> None:
 
     outcome = run_trial(trial, None, break_down)
     assert (outcome.kind, outcome.reason) == ("failed", "ZeroDivisionError: by hand")
+
+
+def test_a_full_disk_interrupts_a_trial_and_room_lets_it_go_on(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = shutil.copyfile
+
+    def full(source: Path, target: Path) -> None:
+        if "checkpoint_00002" in str(target):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        copy(source, target)
+
+    monkeypatch.setattr("glioray.training.checkpoints.shutil.copyfile", full)
+    outcome = run_trial(trial, None, lambda _: None)
+    assert outcome.kind == "interrupted"
+    assert "make room, then run the same command again" in outcome.reason
+    assert [checkpoint.name for checkpoint in checkpoints(trial.folder)] == ["checkpoint_00001"]
+
+    monkeypatch.setattr("glioray.training.checkpoints.shutil.copyfile", copy)
+    told: list[Metrics] = []
+    assert run_trial(trial, None, told.append).kind == "complete"
+    assert [row["epoch"] for row in told] == [1, 2, 3]
 
 
 def test_a_trial_over_its_memory_fails_and_the_next_one_does_not(trial: Trial, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from glioray.errors import ClusterError
+from glioray.errors import FullDiskError
 from glioray.plain_values import from_json
 from glioray.registry.run_folder import HASHES
 from glioray.remote import sha256_of
@@ -64,7 +64,7 @@ def keep(source: Path, folder: Path, best_epoch: int, epoch: int) -> None:
     The last but one stays, so that a damaged last one costs an epoch and not the run.
 
     Raises:
-        ClusterError: the disk is full; the checkpoints before are as they were.
+        FullDiskError: the checkpoints before are as they were.
     """
     kept = folder / checkpoint_name(epoch)
     partial = kept.with_name(f".{kept.name}.partial")
@@ -140,14 +140,14 @@ def full_disk_told(folder: Path) -> Iterator[None]:
     """Turns the system's words for a full disk into ours.
 
     Raises:
-        ClusterError: the disk, or this user's part of it, is full.
+        FullDiskError: the disk, or this user's part of it, is full.
     """
     try:
         yield
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        raise ClusterError(
+        raise FullDiskError(
             f"{folder}: no room for the next checkpoint ({error.strerror}); those before are intact: make room, then "
             "run the same command again to go on"
         ) from error

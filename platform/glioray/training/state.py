@@ -75,7 +75,7 @@ class TrainState:
         """Writes its files into an empty folder, the hashes of all others last.
 
         Raises:
-            ClusterError: the disk is full.
+            FullDiskError: there is no room for it.
         """
         optimizer = io.BytesIO()  # to a file torch hides why it could not be written
         torch.save(self.optimizer.state_dict(), optimizer)

@@ -53,7 +53,8 @@ def search(
         say: told in a line what a person should know.
 
     Raises:
-        ClusterError: the cluster is too small for what is asked, or its nodes do not share the sweep's folder.
+        ClusterError: the cluster is too small for what is asked, its nodes do not share the sweep's folder, or its
+            disk is full: the trials that ran can go on.
     """
     require_places(plan)
     require_shared_storage(str(plan.folder))
@@ -87,6 +88,8 @@ def search(
         ).fit()
     finally:
         shutil.rmtree(own, ignore_errors=True)
+    if bridge.obstacle:
+        raise ClusterError(bridge.obstacle)
 
 
 def require_places(plan: SweepPlan) -> None:
@@ -129,9 +132,11 @@ class _Bridge(_Unkept):
         self.plan, self.study, self.say = plan, study, say
         self._numbers: dict[str, int] = {}
         self._reasons: dict[str, str] = {}
+        self.obstacle: str | None = None
+        """what no trial can go on with, as a full disk; those that run end as they can, and none begins"""
 
     def begin(self, trial_id: str) -> dict[str, Any] | None:
-        begun = self.study.begin()
+        begun = None if self.obstacle else self.study.begin()
         if begun is None:
             return None
         number, recipe = begun
@@ -146,7 +151,7 @@ class _Bridge(_Unkept):
         return reason is not None
 
     def end(self, trial_id: str, row: dict[str, Any] | None, is_error: bool) -> None:
-        """A trial that neither came to an end nor failed, as by Ctrl-C, stays a running one, to be gone on with."""
+        """A trial that neither came to an end nor failed, as by Ctrl-C or a full disk, stays a running one."""
         number, outcome = self._numbers.pop(trial_id), (row or {}).get(_OUTCOME)
         if is_error:
             self._fail(number, f"its process was lost {MOST_LOSSES + 1} times, as for want of memory")
@@ -159,6 +164,7 @@ class _Bridge(_Unkept):
         elif outcome == "failed" and row is not None:
             self._fail(number, row[_REASON])
         else:
+            self.obstacle = self.obstacle or (row or {}).get(_REASON)
             return
         for checkpoint in checkpoints(self.plan.trial_folder(number)):
             shutil.rmtree(checkpoint, ignore_errors=True)

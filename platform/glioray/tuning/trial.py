@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glioray.data.prepared import PreparedDataset, iterate_batches, load_side
-from glioray.errors import DivergedError, GliorayError
+from glioray.errors import DivergedError, FullDiskError, GliorayError
 from glioray.models._contract import num_parameters
 from glioray.recipe import Recipe
 from glioray.registry.bundle import ModelBundle
 from glioray.registry.run_folder import BUNDLE
 from glioray.serving.predictor import Predictor
-from glioray.training.checkpoints import checkpoint_name, checkpoints, say_to_log
+from glioray.training.checkpoints import checkpoint_name, checkpoints, full_disk_told, say_to_log
 from glioray.training.epoch import Batch
 from glioray.training.finished import write_best
 from glioray.training.loop import fit
@@ -56,9 +56,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial ended: complete with figures, or stopped or failed for a reason."""
+    """How a trial ended: complete with figures, or stopped, failed or interrupted for a reason.
 
-    kind: Literal["complete", "stopped", "failed"]
+    An interrupted one can go on from its last checkpoint: what stood in its way was not of its settings.
+    """
+
+    kind: Literal["complete", "stopped", "failed", "interrupted"]
     figures: Metrics | None = None
     reason: str = ""
 
@@ -69,6 +72,8 @@ class Outcome:
             return cls("complete", work())
         except DivergedError as error:
             return cls("stopped", reason=f"{NOT_A_NUMBER}: {error}")
+        except FullDiskError as error:
+            return cls("interrupted", reason=str(error))
         except GliorayError as error:
             return cls("failed", reason=str(error))
         except Exception as error:
@@ -87,15 +92,20 @@ def run_trial(trial: Trial, sides: Sides | None, tell: Callable[[Metrics], None]
 
     def run() -> Metrics:
         if not (trial.folder / BUNDLE).exists():
-            open_run(trial.folder, trial.recipe, trial.data)
-            if trial.memory_gb is not None:
-                _import_all()
-            with memory_limited(trial.memory_gb), memory_told():
-                fit(trial.recipe, trial.data, _worker(trial, sides, tell))
-            _finish(trial)
+            with full_disk_told(trial.folder):
+                _train(trial, sides, tell)
         return figures(trial)
 
     return Outcome.of(run)
+
+
+def _train(trial: Trial, sides: Sides | None, tell: Callable[[Metrics], None]) -> None:
+    open_run(trial.folder, trial.recipe, trial.data)
+    if trial.memory_gb is not None:
+        _import_all()
+    with memory_limited(trial.memory_gb), memory_told():
+        fit(trial.recipe, trial.data, _worker(trial, sides, tell))
+    _finish(trial)
 
 
 def _import_all() -> None:
