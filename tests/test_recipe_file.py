@@ -6,6 +6,7 @@ import pytest
 
 from glioray.errors import RecipeError
 from glioray.recipe import Recipe
+from glioray.recipe_file import command_of, read_recipe
 
 EIGHT_LINES = "a0: &a0 [x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 8)}]\n" for level in range(1, 8)
@@ -57,3 +58,25 @@ def test_a_misspelt_file_suggests_its_neighbor() -> None:
     path = Path(__file__).parents[1] / "search_spaces" / "custom_cn.yaml"
     with pytest.raises(RecipeError, match=r"no such recipe; did you mean 'custom_cnn.yaml'\?"):
         Recipe.from_yaml(path)
+
+
+@pytest.mark.parametrize("word", ["custom_cnn", "custom_cnn.yaml"])
+def test_a_bare_name_is_a_recipe_of_search_spaces(word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = read_recipe(Path("search_spaces/custom_cnn.yaml"))
+    monkeypatch.chdir(tmp_path)
+    assert read_recipe(Path(word)) == shipped
+
+    (tmp_path / "custom_cnn.yaml").write_text("recipe: {seed: 7}\n")
+    assert read_recipe(Path("custom_cnn.yaml")) == {"seed": 7}
+
+
+def test_a_bare_name_that_is_none_gets_a_near_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RecipeError, match=r"^search_spaces/custom_cn.yaml: no such recipe; did you mean 'custom_cnn.y"):
+        read_recipe(Path("custom_cn"))
+
+
+def test_a_command_can_be_pasted_with_all_its_settings() -> None:
+    settings = ["data.path=my data", "budget.epochs=2"]
+    pasted = command_of("train", Path("x.yaml"), settings, "--name", "one")
+    assert pasted == "glioray train x.yaml --set 'data.path=my data' --set budget.epochs=2 --name one"

@@ -65,6 +65,7 @@ def plan(
     from glioray.data.place import local_folder
     from glioray.data.prepared import PreparedDataset
     from glioray.options import planned_recipe
+    from glioray.recipe_file import command_of
     from glioray.training.estimate import estimate, require_room
     from glioray.training.plan import cautions, check_fit
 
@@ -77,7 +78,7 @@ def plan(
         terminal.say(line)
     found = estimate(chosen, data)
     facts = vars(found) if as_json else found.facts(chosen)
-    terminal.close(as_json, "What it would take", facts, f"glioray train {recipe}")
+    terminal.close(as_json, "What it would take", facts, command_of("train", recipe, settings or ()))
     require_room(found, chosen, runs, machines)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -48,10 +47,10 @@ def tune(
     require_lasting(sweeps)
     space = SearchSpace.from_yaml(recipe, settings or ())
     plan = plan_sweep(space, sweeps, name, storage, must_be_there=resume)
-    if dry_run:
-        _show_space(plan, as_json, recipe)
-        return
     command = _command(recipe, settings or (), name, sweeps, storage)
+    if dry_run:
+        _show_space(plan, as_json, recipe, command)
+        return
     with opened(plan), storage_told(plan.storage):
         study = Study(space, plan.name, plan.storage)
         confirmed = _searched(plan, study, address, confirm, command, as_json)
@@ -165,7 +164,7 @@ def _published(plan: SweepPlan, result: SweepResult, name: str, registry: str) -
     return str(Store(registry).publish(locate(str(trained), registry).folder, name, (LATEST,)))
 
 
-def _show_space(plan: SweepPlan, as_json: bool, recipe: Path) -> None:
+def _show_space(plan: SweepPlan, as_json: bool, recipe: Path, following: str) -> None:
     """What is searched, and from a trial of seconds how long it takes."""
     from glioray import terminal
     from glioray.pages import duration
@@ -189,16 +188,17 @@ def _show_space(plan: SweepPlan, as_json: bool, recipe: Path) -> None:
     else:
         rows = [(path, range_.text) for path, range_ in space.ranges.items()]
         terminal.table(f"What {recipe} searches", ("setting", "values"), rows)
-    terminal.close(as_json, "What it would take", facts, f"glioray tune {recipe}")
+    terminal.close(as_json, "What it would take", facts, following)
 
 
 def _command(recipe: Path, settings: Sequence[str], name: str | None, sweeps: str, storage: str | None) -> str:
     """The command again, without what decides only where it runs and without a password."""
-    words = ["glioray", "tune", str(recipe), *(word for setting in settings for word in ("--set", setting))]
-    words += ["--name", name] if name else []
+    from glioray.recipe_file import command_of
+
+    words = ["--name", name] if name else []
     words += [] if sweeps == "sweeps" else ["--sweeps", sweeps]
     words += ["--storage", "DATABASE"] if storage else []
-    return shlex.join(words)
+    return command_of("tune", recipe, settings, *words)
 
 
 def _words(values: Mapping[str, Any]) -> str:

@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import glioray
-from glioray import pages
+from glioray import pages, terminal
+from glioray.data.page.write import FILE_NAME as DATASET_PAGE
 from glioray.demo.ask import Asked
 from glioray.evaluation.figures import probability_bars
 from glioray.evaluation.pictures import scan_sheet, segmentation_sheet
 from glioray.registry.card import NOT_A_DEVICE, describe
 from glioray.training.record import CURVES, write_at_once
+from glioray.training.watching.page import FILE_NAME as RUN_PAGE
 
 if TYPE_CHECKING:
     from glioray.demo.run import Finished
+
+REGISTRY = "registry"
 
 
 def write_page(out: Path, finished: Sequence[Finished], elapsed_s: float) -> Path:
@@ -29,6 +33,7 @@ def write_page(out: Path, finished: Sequence[Finished], elapsed_s: float) -> Pat
         version=glioray.__version__,
         notice=NOT_A_DEVICE,
         elapsed_s=elapsed_s,
+        registry=terminal.relative(out / REGISTRY),
         tasks=[_section(out, one) for one in finished],
     )
     page = out / "index.html"
@@ -49,6 +54,8 @@ def _section(out: Path, one: Finished) -> dict[str, Any]:
             (score.name, score.value, describe(score, one.evaluation.leak)) for score in one.evaluation.headline
         ],
         "curves": pages.data_uri((one.run / CURVES).read_bytes()),
+        "dataset": os.path.relpath(one.data.folder / DATASET_PAGE, out),
+        "training": os.path.relpath(one.run / RUN_PAGE, out),
         "report": os.path.relpath(one.run / "evaluation" / "report.html", out),
         "sheets": _sheets(one),
     }

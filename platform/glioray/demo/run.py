@@ -16,7 +16,7 @@ from glioray.data.prepared import PreparedDataset
 from glioray.data.progress import OnProgress
 from glioray.data.records import TaskName
 from glioray.demo.ask import Asked, ask_classifier, ask_segmenter
-from glioray.demo.page import write_page
+from glioray.demo.page import REGISTRY, write_page
 from glioray.evaluation.arrangement import Entry
 from glioray.evaluation.result import Evaluation
 from glioray.evaluation.together import evaluate_runs
@@ -125,7 +125,7 @@ def _train(task: Task, out: Path, data: PreparedDataset, bar: OnProgress, say: S
 
 
 def _evaluate_and_publish(out: Path, task: Task, data: PreparedDataset, run: Path) -> Evaluation:
-    registry = str(out / "registry")
+    registry = str(out / REGISTRY)
     found = locate(str(run), registry)
     evaluation = evaluate_runs([Entry(str(run), found)], data.folder, None, "test", _quietly).evaluations[0]
     Store(registry).publish(found.folder, task.published_as)
@@ -139,7 +139,7 @@ def _quietly(stage: str, done: int, total: int) -> None:
 def _ask(
     out: Path, prepared: Mapping[TaskName, PreparedDataset], trained: Mapping[TaskName, Path]
 ) -> dict[TaskName, tuple[Asked, ...]]:
-    args = ServeArgs(registry=str(out / "registry"), models=tuple(task.published_as for task in TASKS))
+    args = ServeArgs(registry=str(out / REGISTRY), models=tuple(task.published_as for task in TASKS))
     kinds, regions = prepared["classification"], prepared["segmentation"]
     with serving(args, LOOPBACK, free_port(8000)) as url:
         return {

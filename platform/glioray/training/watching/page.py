@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import math
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from glioray import pages
 from glioray.plain_values import flat
+from glioray.recipe_file import command_of
 from glioray.registry.card import NOT_A_DEVICE
 from glioray.registry.run_folder import BUNDLE
 from glioray.training.plan import Plan
@@ -47,10 +47,9 @@ class Invocation:
     @classmethod
     def of(cls, recipe: Path, settings: Sequence[str], name: str | None, runs: str, folder: str) -> Invocation:
         """The command again, without what decides only on which machines it runs and how it is told."""
-        words = ["glioray", "train", str(recipe), *(word for setting in settings for word in ("--set", setting))]
-        words += ["--name", name] if name else []
+        words = ["--name", name] if name else []
         words += [] if runs == "runs" else ["--runs", runs]
-        return cls(shlex.join(words), folder)
+        return cls(command_of("train", recipe, settings, *words), folder)
 
 
 class RunPage(Listener):
