@@ -53,6 +53,7 @@ WRONG_SPACES = [
     ({"optimizer.name": choice("adamw", "lion")}, "space.optimizer.name: 'lion' is refused: "),
     ({"optimizer.name": choice("sgd", "sgd")}, '"sgd" stands there twice'),
     ({"optimizer.name": {"kind": "chioce", "options": []}}, "'chioce' is no kind of range; did you mean 'choice'?"),
+    ({"optimizer.name": {"kind": ["choice"], "options": []}}, "['choice'] is no kind of range"),
     ({"seed": {"kind": "int", "low": 0, "high": 9}}, "space.seed: decides which trials can be compared"),
     ({}, "search.space: is empty"),
 ]

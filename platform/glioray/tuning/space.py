@@ -192,7 +192,7 @@ def _range(problems: Problems, base: Recipe, path: str, written: Any) -> Range |
         problems.lines.append(f"{where}: {_lost(base, path)}")
         return None
     kind = written.get("kind") if isinstance(written, Mapping) else written
-    if kind not in KINDS or not isinstance(written, Mapping):
+    if not isinstance(written, Mapping) or not isinstance(kind, str) or kind not in KINDS:
         asked = did_you_mean(str(kind), KINDS)
         problems.lines.append(f"{where}: {kind!r} is no kind of range{asked}; write as {{kind: int, low: 1, high: 9}}")
         return None

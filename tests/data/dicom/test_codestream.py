@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glioray.data.dicom.codestream import coded_size, rle_exceeds
+from glioray.data.dicom.codestream import coded_size, leads_nowhere, rle_exceeds
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,24 @@ def test_a_segment_with_false_markers_inside_is_jumped_over() -> None:
     comment = b"\xff\xfe" + struct.pack(">H", 12) + b"\xff\xc0" + bytes(8)
     frame = b"\xff\xc1\x00\x0b\x08" + struct.pack(">2H", 7, 9) + bytes(4)
     assert coded_size(b"\xff\xd8" + comment + frame) == (7, 9)
+
+
+def boxes(*written: tuple[int, bytes]) -> bytes:
+    return b"\x00\x00\x00\x0cjP  \r\n\x87\n" + b"".join(struct.pack(">I4s", *box) + bytes(12) for box in written)
+
+
+def test_the_boxes_of_a_jp2_lead_to_its_picture() -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((40, 50), np.uint8)).save(file, "JPEG2000")
+    assert file.getvalue().startswith(b"\x00\x00\x00\x0cjP")
+    assert not leads_nowhere(file.getvalue())
+    assert not leads_nowhere(boxes((20, b"ftyp"), (0, b"jp2c")))
+    assert not leads_nowhere(b"\xff\x4f\xff\x51")
+
+
+@pytest.mark.parametrize("length", [0, 7, 20, 2**32 - 1])
+def test_boxes_that_lead_nowhere_are_told_at_once(length: int) -> None:
+    assert leads_nowhere(boxes((length, b"ftyp")))
 
 
 def rle(*segments: bytes) -> bytes:

@@ -99,6 +99,20 @@ def test_jpeg_2000_changes_nothing(tmp_path, write_series, tools) -> None:
     np.testing.assert_array_equal(values(tmp_path), pixels)
 
 
+@pytest.mark.timeout(60)
+def test_a_jpeg_2000_whose_boxes_lead_nowhere_is_refused(tmp_path, write_series, tools) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((32, 40), np.uint8)).save(file, "JPEG2000")
+    stream = bytearray(file.getvalue())
+    stream[12:16] = bytes(4)  # the length of the second box
+    write_series(
+        pixels=np.zeros((3, 32, 40), np.uint8),
+        change=lambda dataset, number: tools.compress(dataset, JPEG2000Lossless, bytes(stream)),
+    )
+    with pytest.raises(UnreadableError, match="do not lead to a picture"):
+        values(tmp_path)
+
+
 def test_jpeg_ls_changes_nothing(tmp_path, write_series, tools) -> None:
     jpeg_ls = pytest.importorskip("jpeg_ls")
     pixels = np.random.default_rng(0).integers(0, 60000, (3, 32, 40)).astype(np.uint16)

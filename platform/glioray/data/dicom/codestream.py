@@ -1,4 +1,4 @@
-"""The size that a compressed picture claims, before a decoder allocates it."""
+"""What a compressed picture claims, before a decoder believes it: its size, and where it lies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import struct
 JPEG_START, JPEG_2000_START, JP2_BOX = b"\xff\xd8", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP"
 # Start of frame: baseline to arithmetic, without the tables (C4, C8, CC) between them; F7 is JPEG-LS.
 FRAME_MARKERS = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
+BOX = struct.Struct(">I4s")  # how long it is with this, and of what kind
 RLE_HEADER = struct.Struct("<16L")  # how many segments, and where each begins
 HARMLESS_RLE_BYTES = 2**20  # unpacked it is at most 64 times as much
 ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
@@ -27,6 +28,21 @@ def coded_size(stream: bytes) -> tuple[int, int] | None:
         return _jpeg_size(stream) if stream.startswith(JPEG_START) else None
     except (struct.error, ValueError):
         return None
+
+
+def leads_nowhere(stream: bytes) -> bool:
+    """Whether it is a JP2 whose boxes do not lead to its picture; at one without a length pydicom stands still."""
+    if not stream.startswith(JP2_BOX):
+        return False
+    at = 0
+    while at + BOX.size <= len(stream):
+        length, kind = BOX.unpack_from(stream, at)
+        if kind == b"jp2c":
+            return False
+        if length < BOX.size:
+            return True
+        at += length
+    return True
 
 
 def rle_exceeds(stream: bytes, most_bytes: int) -> bool:

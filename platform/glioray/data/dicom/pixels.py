@@ -14,7 +14,7 @@ from pydicom.pixels import iter_pixels
 from pydicom.uid import UID, RLELossless
 
 from glioray.data.dicom.bounds import WholeFile
-from glioray.data.dicom.codestream import coded_size, rle_exceeds
+from glioray.data.dicom.codestream import coded_size, leads_nowhere, rle_exceeds
 from glioray.data.dicom.headers import DAMAGED, Encoding, Frame
 from glioray.data.machine_errors import raise_if_of_machine
 from glioray.errors import UnreadableError
@@ -54,7 +54,7 @@ def _stored(frames: Sequence[Frame]) -> Iterator[NDArray[Any]]:
     for file, group in groupby(frames, key=lambda frame: frame.file):
         together = list(group)
         try:
-            _refuse_larger_inside(together[0])
+            _refuse_false_claims(together[0])
             with file.open("rb") as opened:
                 whole: Any = WholeFile(opened)
                 decoded = iter_pixels(whole, indices=[frame.index for frame in together], raw=True)
@@ -66,8 +66,8 @@ def _stored(frames: Sequence[Frame]) -> Iterator[NDArray[Any]]:
             raise UnreadableError(f"{together[0].name}: its pixels cannot be read ({reason}).") from None
 
 
-def _refuse_larger_inside(frame: Frame) -> None:
-    """A compressed picture may claim another size than the header, and its decoder would allocate that."""
+def _refuse_false_claims(frame: Frame) -> None:
+    """A picture may claim another size than the header, and its decoder would allocate that, or lead it nowhere."""
     encoding = frame.encoding
     syntax = UID(encoding.transfer_syntax)
     if not syntax.is_encapsulated:
@@ -80,6 +80,8 @@ def _refuse_larger_inside(frame: Frame) -> None:
             if rle_exceeds(stream, _num_bytes(encoding)):
                 raise ValueError(f"its runs are more than {encoding.rows} x {encoding.columns} px")
             continue
+        if leads_nowhere(stream):
+            raise ValueError("the boxes of its JPEG 2000 do not lead to a picture")
         size = coded_size(stream[: 1 << 16])
         if size is not None and size != (encoding.rows, encoding.columns):
             raise ValueError(
