@@ -62,7 +62,8 @@ def test_the_decathlons_test_images_are_a_remark_and_a_missing_mask_is_refused(d
         ("modality", {"0": "FLAIR", "1": "T1w", "2": "t1gd", "3": "CT"}, "'CT'"),
         ("labels", {"0": "background", "1": "liver"}, "'liver'"),
         ("modality", {"0": "FLAIR", "2": "T1w"}, "wanted 0, 1, 2"),
-        ("modality", "FLAIR", "AttributeError|TypeError|ValueError"),
+        ("modality", "FLAIR", "str, wanted a name for each number"),
+        ("labels", [float("inf")], "list, wanted a name for each number"),
     ],
 )
 def test_a_record_of_other_sequences_or_labels_is_refused(decathlon, key, value, reason) -> None:

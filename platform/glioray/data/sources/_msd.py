@@ -107,8 +107,10 @@ def read_record(scans: RawScans[Any], path: Path) -> MsdRecord:
     return MsdRecord(places, (0, *(LABELS[label] for label in labels[1:])))
 
 
-def _in_order(named: dict[str, str]) -> list[str]:
+def _in_order(named: Any) -> list[str]:
     """What 0, 1, 2 and so on mean, in our words where we know theirs."""
+    if not isinstance(named, dict):
+        raise TypeError(f"{type(named).__name__}, wanted a name for each number")
     numbers = sorted(named, key=int)
     if [int(number) for number in numbers] != list(range(len(numbers))):
         raise ValueError(f"numbers {numbers}; wanted 0, 1, 2 and so on")
