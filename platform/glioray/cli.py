@@ -97,7 +97,7 @@ def train(
     invocation = Invocation.of(recipe, settings or (), name, runs, folder)
     listeners = chosen_listeners(plan, invocation, os.environ, say)
     started_at = time.perf_counter()
-    say("starts Ray" if address is None else f"joins Ray at {address}")
+    say("waits for Ray")
     with terminal.bars(as_json) as show, connect(address, dashboard=True):
         from glioray.training.ray_metrics import RayMetrics
         from glioray.training.run import train as run
