@@ -20,6 +20,7 @@ import base64
 import collections
 import contextlib
 import hashlib
+import itertools
 import json
 import random
 import signal
@@ -125,11 +126,11 @@ def fuzz(readers: Sequence[Reader], worker: Worker, seconds: float, seed: int, o
     with contextlib.suppress(KeyboardInterrupt):  # what was done until then is told too
         while sum(tally.spent_s for tally in tallies.values()) < seconds:
             name = min(tallies, key=lambda name: (tallies[name].spent_s, tallies[name].inputs))
-            for _ in range(ROUND):
-                started_at = time.process_time()
-                made = next(sources[name])
-                tallies[name].making_s += time.process_time() - started_at
-                outcome = worker.read(name, made.content)
+            started_at = time.process_time()
+            files = list(itertools.islice(sources[name], ROUND))
+            tallies[name].making_s += time.process_time() - started_at
+            outcomes = worker.read(name, [made.content for made in files])
+            for made, outcome in zip(files, outcomes, strict=True):
                 if tallies[name].add(made, outcome):
                     save(out, name, seed, made, outcome)
     return tallies
@@ -158,7 +159,7 @@ def replay(path: Path, readers: Sequence[Reader], limits: Limits, folder: Path) 
     record = json.loads(path.read_text())
     worker = Worker([reader for reader in readers if reader.name == record["reader"]], limits, folder)
     try:
-        return worker.read(record["reader"], base64.b64decode(record["content"]))
+        return next(worker.read(record["reader"], [base64.b64decode(record["content"])]))
     finally:
         worker.close()
 

@@ -54,17 +54,17 @@ def worker(tmp_path):
     [(b"good", "read"), (b"d", "refused"), (b"k", "raised"), (b"c", "crashed"), (b"s", "slow"), (b"m", "large")],
 )
 def test_whatever_becomes_of_a_reader_is_told_and_the_next_file_is_read(worker, content, kind):
-    outcome = worker.read("toy", content)
+    before, outcome, after = worker.read("toy", [b"good", content, b"good"])
 
-    assert outcome.kind == kind
+    assert (before.kind, outcome.kind, after.kind) == ("read", kind, "read")
     assert outcome.is_finding == (kind not in ("read", "refused"))
-    assert worker.read("toy", b"good").kind == "read"
+    assert [one.kind for one in worker.read("toy", [b"d", content])] == ["refused", kind]
 
 
 def test_a_finding_is_saved_once_with_its_smallest_file_and_read_again(worker, tmp_path):
-    for content in (b"kkkk", b"kk", b"kkk"):
-        made = fuzz.Input(content, "by hand", 0)
-        path = fuzz.save(tmp_path / "out", "toy", 7, made, worker.read("toy", content))
+    contents = (b"kkkk", b"kk", b"kkk")
+    for content, outcome in zip(contents, worker.read("toy", contents), strict=True):
+        path = fuzz.save(tmp_path / "out", "toy", 7, fuzz.Input(content, "by hand", 0), outcome)
     outcome = fuzz.replay(path, [READER], Limits(), tmp_path)
 
     assert [one.name for one in (tmp_path / "out").iterdir()] == [path.name]
@@ -74,7 +74,8 @@ def test_a_finding_is_saved_once_with_its_smallest_file_and_read_again(worker, t
 
 def test_a_tally_keeps_new_outcomes_and_the_smallest_finding(worker):
     tally = fuzz.Tally()
-    added = [tally.add(fuzz.Input(c, "", 0), worker.read("toy", c)) for c in (b"kkk", b"k", b"kk", b"good", b"d")]
+    contents = (b"kkk", b"k", b"kk", b"good", b"d")
+    added = [tally.add(fuzz.Input(c, "", 0), o) for c, o in zip(contents, worker.read("toy", contents), strict=True)]
 
     assert added == [True, True, False, False, False]
     assert tally.kept == [b"kkk", b"good", b"d"]
