@@ -154,6 +154,7 @@ class _Watch:
         self._rss_mb, self._peak_mb = _memory_mb()
         if self._peak_mb > earlier_mb and self._peak_mb - before_mb > self._limits.mb:
             told = f"{self._peak_mb - before_mb:.0f} MB for {len(content):,} bytes"
+            self._count = 0  # or this peak would hide the next
             return Outcome("large", outcome.where, told, elapsed_s)
         return replace(outcome, cpu_s=elapsed_s)
 
