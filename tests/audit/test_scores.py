@@ -19,12 +19,18 @@ def test_copies_make_an_interval_no_narrower() -> None:
     labels = np.zeros(10, dtype=np.int64)
     predicted = np.array([0, 1] * 5)
     once = scores_by_group(labels, predicted, list("abcdefghij"), 2, "test", 0)["accuracy"]
-    often = scores_by_group(labels.repeat(20), predicted.repeat(20), list("abcdefghij" * 20), 2, "test", 0)["accuracy"]
+    mixed = np.random.default_rng(0).permutation(list("abcdefghij" * 20)).tolist()
+    often = scores_by_group(labels.repeat(20), predicted.repeat(20), mixed, 2, "test", 0)["accuracy"]
     copied = scores_by_group(labels.repeat(20), predicted.repeat(20), sorted("abcdefghij" * 20), 2, "test", 0)[
         "accuracy"
     ]
     assert (copied.low, copied.high) == (once.low, once.high)
     assert often.high - often.low < copied.high - copied.low
+
+
+def test_groups_that_are_all_right_have_no_interval() -> None:
+    score = scores_by_group(np.zeros(9, dtype=np.int64), np.zeros(9, dtype=np.int64), list("abcdefghi"), 2, "test", 0)
+    assert (score["accuracy"].value, score["accuracy"].ends) == (1, None)
 
 
 def test_a_class_that_is_not_there_does_not_count_as_missed() -> None:

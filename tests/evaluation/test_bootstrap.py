@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from glioray.evaluation.bootstrap import RESAMPLES, draws, interval, means, medians
+from glioray.evaluation.bootstrap import RESAMPLES, draws, ends_of, interval, means, medians
 
 
 def all_draws(num_units: int, seed: int = 0, resamples: int = RESAMPLES) -> np.ndarray:
@@ -50,11 +50,19 @@ def test_a_figure_of_no_values_is_not_defined():
 
 
 def test_a_resample_without_the_value_is_left_out_of_the_interval():
-    values = np.array([[0.5], [np.nan], [np.nan]])
+    values = np.array([[0.5], [0.7], [np.nan]])
 
     low, high = interval(means(values, all_draws(3)))
 
-    assert (low[0], high[0]) == (0.5, 0.5)
+    assert (low[0], high[0]) == (0.5, 0.7)
+
+
+@pytest.mark.parametrize("values", [[0.1], [0.1] * 7, [0.1, np.nan, np.nan], [0.0] * 11, [1.0] * 11])
+def test_units_that_are_all_alike_do_not_show_how_their_figure_would_vary(values):
+    low, high = interval(means(np.array(values)[:, None], all_draws(len(values))))
+
+    assert np.isnan([low[0], high[0]]).all()
+    assert ends_of(low[0], high[0]) == {"low": None, "high": None}
 
 
 def test_the_interval_holds_the_middle_95_percent():

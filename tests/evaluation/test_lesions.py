@@ -95,7 +95,7 @@ def test_a_figure_is_over_the_patients_who_have_its_lesions_and_one_patient_has_
 
     assert (found["lesion_recall/a"].units, found["lesion_precision/a"].units) == (1, 2)
     assert found["lesion_recall/a"].low is None
-    assert (found["false_lesions/a"].low, found["false_lesions/a"].high) == (1, 1)
+    assert found["lesion_precision/a"].low is not None
 
 
 def test_the_section_states_its_smallest_lesion_in_the_unit_it_has():

@@ -88,7 +88,8 @@ def test_intervals_of_few_are_said_to_be_too_narrow(page):
     assert "too narrow" not in page(evaluation(units=20))
 
 
-def test_one_group_has_no_interval(page):
-    alone = SCORE.model_copy(update={"low": None, "high": None})
+@pytest.mark.parametrize(("units", "why"), [(1, "one group"), (9, "all groups alike")])
+def test_one_group_and_groups_that_are_alike_have_no_interval(page, units, why):
+    score = SCORE.model_copy(update={"low": None, "high": None, "units": units})
 
-    assert "no interval: one group" in page(evaluation(scores=(alone,)))
+    assert f"no interval: {why}" in page(evaluation(scores=(score,)))

@@ -110,8 +110,8 @@ def _random_lines(audit: Audit) -> list[dict[str, Any]]:
     ]
 
 
-def _interval(score: Score) -> dict[str, float]:
-    """In percent, for a bar with its whisker."""
-    low = score.value if score.low is None else score.low
-    high = score.value if score.high is None else score.high
-    return {"value": 100 * score.value, "low": 100 * low, "high": 100 * high}
+def _interval(score: Score) -> dict[str, Any]:
+    """In percent, for a bar with its whisker; in words, as `0.512 [0.449, 0.576]`."""
+    low, high = score.ends or (score.value, score.value)
+    words = f"{score.value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if score.ends else "")
+    return {"value": 100 * score.value, "low": 100 * low, "high": 100 * high, "words": words}

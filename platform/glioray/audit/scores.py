@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from glioray.evaluation.bootstrap import draws, interval
+from glioray.evaluation.bootstrap import draws, ends_of, interval
 from glioray.registry.bundle import Score
 
 NAMES = ("accuracy", "balanced_accuracy")
@@ -42,7 +42,7 @@ def scores_by_group(
     low, high = interval(np.concatenate([_accuracies(drawn @ flat, num_classes) for drawn in draws(len(names))]))
     return {
         name: Score(
-            name=name, value=value, low=lower, high=upper, split=split, units=len(names), unit="groups", seed=seed
+            name=name, value=value, **ends_of(lower, upper), split=split, units=len(names), unit="groups", seed=seed
         )
         for name, value, lower, upper in zip(NAMES, values.tolist(), low.tolist(), high.tolist(), strict=True)
     }

@@ -11,6 +11,7 @@ Shapes: R resamples, U units, M figures.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -20,6 +21,7 @@ RESAMPLES = 2000
 SEED = 0
 COVERAGE = 0.95
 _BLOCK = 250
+_SAME = 1e-9  # the mean of equal values differs from them in its last digits
 
 Floats = NDArray[np.float64]
 Draws = NDArray[np.int64]
@@ -35,22 +37,31 @@ def draws(num_units: int, seed: int = SEED, resamples: int = RESAMPLES) -> Itera
 
 def described(units: str) -> str:
     """How intervals are made, in words; over `patients` or `groups`."""
-    return f"95 % percentile bootstrap over {units}, {RESAMPLES} resamples, seed {SEED}"
+    return (
+        f"95 % percentile bootstrap over {units}, {RESAMPLES} resamples, seed {SEED}; none where all of them give the "
+        "same figure"
+    )
 
 
 def interval(resampled: Floats) -> tuple[Floats, Floats]:
     """Lower and upper ends, (M,) each, of figures (R,M).
 
     A resample in which a figure is not defined (NaN, such as the recall of a class that was not drawn) is left out
-    for this figure.
+    for this figure. Where all resamples give the same, as of one unit or of units that are all right, the ends are NaN:
+    such a figure is not certain, its sample does not show how it would vary.
     """
     tail = (1 - COVERAGE) / 2
     ends = np.full((2, resampled.shape[1]), np.nan)
     for index, column in enumerate(resampled.T):
         defined = column[~np.isnan(column)]
-        if defined.size:
+        if defined.size and np.ptp(defined) > _SAME * np.abs(defined).max():
             ends[:, index] = np.quantile(defined, [tail, 1 - tail])
     return ends[0], ends[1]
+
+
+def ends_of(low: float, high: float) -> dict[str, float | None]:
+    """The ends of one figure as a record holds them: both or none."""
+    return {"low": None, "high": None} if math.isnan(low) else {"low": low, "high": high}
 
 
 def means(values: Floats, drawn: Draws) -> Floats:

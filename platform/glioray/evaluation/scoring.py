@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from glioray.evaluation.bootstrap import Draws, Floats, draws, interval, means, medians
+from glioray.evaluation.bootstrap import Draws, Floats, draws, ends_of, interval, means, medians
 from glioray.registry.bundle import Score
 
 PerUnit = dict[str, torch.Tensor]
@@ -102,21 +102,13 @@ def resampled_scores(
         circumstances: the same for all.
     """
     values = figures(np.ones((1, circumstances.units), dtype=np.int64))[0]
-    low, high = np.full((2, len(units)), np.nan)
-    if circumstances.units > 1:
-        low, high = interval(np.concatenate([figures(drawn) for drawn in draws(circumstances.units)]))
+    low, high = interval(np.concatenate([figures(drawn) for drawn in draws(circumstances.units)]))
     found = zip(units, values.tolist(), low.tolist(), high.tolist(), strict=True)
     shared = vars(circumstances)
     scores = [
-        Score(name=name, value=value, **_ends(lower, upper, units[name]), **shared | {"units": units[name]})
+        Score(name=name, value=value, **ends_of(lower, upper), **shared | {"units": units[name]})
         for name, value, lower, upper in found
         if not math.isnan(value)
     ]
     missing = (name for name, value in zip(units, values, strict=True) if math.isnan(value))
     return Scores(tuple(scores), tuple(missing))
-
-
-def _ends(low: float, high: float, num_units: int) -> dict[str, float | None]:
-    """Of a figure over one unit there is none: each draw would give the same again."""
-    has_interval = num_units > 1 and not math.isnan(low)
-    return {"low": low, "high": high} if has_interval else {"low": None, "high": None}

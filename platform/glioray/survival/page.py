@@ -66,9 +66,8 @@ def figure_text(score: Score | None, name: str) -> str:
 
 def difference_text(found: Difference) -> str:
     """`+0.021 [-0.030, +0.072]`."""
-    ends = (found.value, found.low, found.high)
-    value, low, high = (f"{'+' if end > 0 else ''}{_number(end, found.name)}" for end in ends)
-    return f"{value} [{low}, {high}]"
+    value, *ends = (f"{'+' if end > 0 else ''}{_number(end, found.name)}" for end in (found.value, *(found.ends or ())))
+    return value + (f" [{', '.join(ends)}]" if ends else "")
 
 
 def _by_measure(report: SurvivalReport) -> dict[str, dict[str, list[Difference]]]:

@@ -54,20 +54,25 @@ class Difference(Frozen):
     population: str
     name: str = Field(description="of the measure")
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     units: int
 
     @property
     def text(self) -> str:
         """As `+0.021 [-0.030, +0.072]`."""
-        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+        return f"{self.value:+.3f}" + (f" [{self.low:+.3f}, {self.high:+.3f}]" if self.ends else "")
+
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """Of its interval, where it has both."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
     @property
     def verdict(self) -> str:
         """`better` or `worse` where the interval is on one side of 0."""
-        is_apart = self.low > 0 or self.high < 0
-        if not is_apart:
+        low, high = self.ends or (0.0, 0.0)
+        if low <= 0 <= high:
             return "not told apart"
         return "better" if (self.value > 0) == HIGHER_IS_BETTER[self.name] else "worse"
 
@@ -145,8 +150,9 @@ class SurvivalReport(Frozen):
         if told is None:
             age = self.line(AGE)
             found = age.score(DECIDES) if age else None
-            ends = f" {found.value:.3f} [{found.low:.3f}, {found.high:.3f}]" if found else ""
-            return f"No masks were given: concordance index of the age-only line{ends}, {self.tested} patients."
+            ends = f" [{found.low:.3f}, {found.high:.3f}]" if found and found.ends else ""
+            figure = f" {found.value:.3f}{ends}" if found else ""
+            return f"No masks were given: concordance index of the age-only line{figure}, {self.tested} patients."
         return (
             f"Masks {_ADDS[told.verdict]}: concordance index {told.text} over the age-only line, {told.units} patients."
         )
@@ -189,8 +195,8 @@ def _scores(found: Mapping[str, Floats], has_died: Bools, split: str, seed: int)
         if not math.isnan(values[0]):
             units = _units(name, has_died)
             scores.append(
-                Score(name=name, value=values[0], low=low[0], high=high[0], split=split, units=units, unit="patients",
-                      seed=seed)
+                Score(name=name, value=values[0], **bootstrap.ends_of(low[0], high[0]), split=split, units=units,
+                      unit="patients", seed=seed)
             )  # fmt: skip
     return tuple(scores)
 
@@ -204,11 +210,9 @@ def _differences(found: Mapping[str, Mapping[str, Floats]], population: str, has
             apart = found[of][name] - found[against][name]
             low, high = bootstrap.interval(apart[1:, None])
             if not math.isnan(apart[0]):
-                units = _units(name, has_died)
-                ends = {"value": float(apart[0]), "low": float(low[0]), "high": float(high[0])}
-                differences.append(
-                    Difference(of=of, against=against, population=population, name=name, units=units, **ends)
-                )
+                about = {"of": of, "against": against, "population": population, "name": name}
+                figure = {"value": apart[0], **bootstrap.ends_of(low[0], high[0]), "units": _units(name, has_died)}
+                differences.append(Difference.model_validate(about | figure))
     return differences
 
 

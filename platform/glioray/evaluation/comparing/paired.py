@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import permutation_test
 
-from glioray.evaluation.bootstrap import SEED, Floats, draws, interval, shares
+from glioray.evaluation.bootstrap import SEED, Floats, draws, ends_of, interval, shares
 
 EXCHANGES = 9999
 _BLOCK = 1000
@@ -37,7 +37,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Difference:
-    """Of one model's figure less another's; no interval of a single unit."""
+    """Of one model's figure less another's; no interval of a single unit, or of units that are all alike."""
 
     value: float
     low: float | None
@@ -63,12 +63,11 @@ def recall_parts(confusion: Floats) -> Parts:
 
 
 def with_interval(parts: Parts) -> tuple[float, float | None, float | None]:
-    """A figure of one set of units by itself, and the ends of its interval; none of a single unit."""
-    value, num_units = float(parts.figure(parts.values.sum(axis=0))), len(parts.values)
-    if num_units < 2 or np.isnan(value):
-        return value, None, None
-    low, high = interval(np.concatenate([parts.figure(d @ parts.values) for d in draws(num_units)])[:, None])
-    return value, float(low[0]), float(high[0])
+    """A figure of one set of units by itself, and the ends of its interval, where it has one."""
+    value, drawn = float(parts.figure(parts.values.sum(axis=0))), draws(len(parts.values))
+    low, high = interval(np.concatenate([parts.figure(d @ parts.values) for d in drawn])[:, None])
+    ends = ends_of(low[0], high[0])
+    return value, ends["low"], ends["high"]
 
 
 def difference(one: Parts, other: Parts) -> Difference:
@@ -80,7 +79,7 @@ def difference(one: Parts, other: Parts) -> Difference:
         return Difference(value, None, None, 1.0)
     resampled = [one.figure(d @ one.values) - other.figure(d @ other.values) for d in draws(num_units)]
     low, high = interval(np.concatenate(resampled)[:, None])
-    return Difference(value, float(low[0]), float(high[0]), _chance(one, other))
+    return Difference(value, **ends_of(low[0], high[0]), p=_chance(one, other))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
