@@ -102,7 +102,7 @@ def train(
         from glioray.training.ray_metrics import RayMetrics
         from glioray.training.run import train as run
 
-        with told(plan, (Watcher(show, say), *listeners, RayMetrics(plan)), say) as audience:
+        with told(plan, (Watcher(show, say, plan.measure), *listeners, RayMetrics(plan)), say) as audience:
             done = run(plan, audience, say)
     elapsed_s = round(time.perf_counter() - started_at, 1)
     facts = {"run": folder, **_figures(plan, done), "page": f"{folder}/{FILE_NAME}", "elapsed_s": elapsed_s}
@@ -119,7 +119,8 @@ def _figures(plan: Plan, done: Run) -> dict[str, Any]:
         "epochs": len(done.history),
         "best_epoch": int(best["epoch"]),
         "val_score": round(best["score"], 4),
-        "val_score_is": f"over {plan.data.describe('val')}, seed {plan.recipe.seed}; it chose the epoch, no test score",
+        "val_score_is": f"{plan.measure} over {plan.data.describe('val')}, seed {plan.recipe.seed}; it chose the "
+        "epoch, no test score",
         "epoch_s": round(sum(row["epoch_s"] for row in done.history) / len(done.history), 2),
         "feeding": done.feeding,
         "bundle": terminal.relative(done.bundle),

@@ -116,7 +116,7 @@ def _train(task: Task, out: Path, data: PreparedDataset, bar: OnProgress, say: S
     plan = plan_run(recipe, out / "runs")
     if plan.is_complete:
         return plan.folder
-    watcher = Watcher(lambda _, done, total: bar(f"train {recipe.model.name}", done, total), say)
+    watcher = Watcher(lambda _, done, total: bar(f"train {recipe.model.name}", done, total), say, plan.measure)
     written = [f"{path}={value}" for path, value in settings.items()]
     invocation = Invocation.of(task.recipe, written, None, str(out / "runs"), str(plan.folder))
     with told(plan, (watcher, *chosen_listeners(plan, invocation, {}, say)), say) as audience:

@@ -39,6 +39,12 @@ class Plan:
         return shared_place(self.recipe, self.data)
 
     @property
+    def measure(self) -> str:
+        """What chooses the epoch on val, in words, as `balanced accuracy`."""
+        task = tasks.build(self.data.manifest.contents, self.recipe.loss, num_patients=1)
+        return task.score.replace("_", " ")
+
+    @property
     def is_complete(self) -> bool:
         """Whether the run has come to its end before."""
         return (self.folder / BUNDLE).exists()

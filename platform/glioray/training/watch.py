@@ -12,10 +12,11 @@ from glioray.training.watching.scalars import RATE, scalars
 
 @dataclass(frozen=True)
 class Watcher(Listener):
-    """Draws one bar over the whole run, and says a line an epoch."""
+    """Draws one bar over the whole run, and says a line an epoch, with the `measure` that chooses it."""
 
     bar: Callable[[str, int, int], None]
     say: Callable[[str], None]
+    measure: str
 
     def step(self, progress: Progress) -> None:
         """Draws and says."""
@@ -26,6 +27,6 @@ class Watcher(Listener):
             best = "  best" if metrics["best_epoch"] == metrics["epoch"] else ""
             self.say(
                 f"epoch {progress.epoch:>3}/{progress.epochs}  loss {metrics['loss']:.4f}  "
-                f"val loss {metrics['val/loss']:.4f}  val score {metrics['score']:.4f}  "
+                f"val loss {metrics['val/loss']:.4f}  val {self.measure} {metrics['score']:.4f}  "
                 f"{metrics['epoch_s']:.1f} s  {scalars(metrics)[RATE]:,.0f} images/s{best}"
             )

@@ -40,6 +40,7 @@ def test_the_page_says_where_the_run_is_and_what_comes_next(plan: Plan) -> None:
     assert "tensorboard --logdir runs/trial/tensorboard" in running
     assert "Stopped after epoch 2 of 3" in stopped
     assert "glioray train a.yaml --set seed=3" in stopped
+    assert "Best so far on val: dice 0.9000 in epoch 2" in running
     assert "Complete: 3 epochs" in complete
     assert "glioray evaluate runs/trial" in complete
     for text in (running, stopped, complete):
