@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from glioray.cli import main
+from glioray.errors import ClusterError
 from glioray.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
@@ -104,10 +105,25 @@ def test_prepare_prints_one_json_object(
     assert json.loads(capsys.readouterr().out)["images"] == 24
 
 
-def test_plan_says_what_a_run_would_take(monkeypatch, capsys, unet_recipe, tmp_path: Path) -> None:
-    recipe = tmp_path / "recipe.yaml"
+def gated_by_adam(unet_recipe: Recipe, folder: Path) -> Path:
     gated = unet_recipe.values() | {"model": {"name": "attention_unet", "base_filters": 4, "depth": 1}}
-    recipe.write_text(Recipe.from_values(gated).with_values("optimizer.name", "adam").to_yaml())
+    path = folder / "recipe.yaml"
+    path.write_text(Recipe.from_values(gated).with_values("optimizer.name", "adam").to_yaml())
+    return path
+
+
+def test_train_warns_before_anything_starts(fail, monkeypatch, unet_recipe, tmp_path: Path) -> None:
+    def no_ray(*_: object, **__: object) -> None:
+        raise ClusterError("no Ray here")
+
+    monkeypatch.setattr("glioray.cluster.connect", no_ray)
+    warning, *_, refusal = fail("train", gated_by_adam(unet_recipe, tmp_path), "--runs", tmp_path / "runs")
+    assert "adam's decay shuts off gates for good" in warning
+    assert refusal.endswith("no Ray here")
+
+
+def test_plan_says_what_a_run_would_take(monkeypatch, capsys, unet_recipe, tmp_path: Path) -> None:
+    recipe = gated_by_adam(unet_recipe, tmp_path)
     monkeypatch.setattr("glioray.training.estimate.TRIAL_S", 0.0)
     monkeypatch.setattr(sys, "argv", ["glioray", "plan", str(recipe), "--runs", str(tmp_path / "runs"), "--json"])
 

@@ -72,7 +72,7 @@ def train(
     from glioray import terminal
     from glioray.cluster import connect, require_lasting
     from glioray.options import planned_recipe
-    from glioray.training.plan import plan_run
+    from glioray.training.plan import cautions, plan_run
     from glioray.training.watch import Watcher
     from glioray.training.watching.choice import chosen_listeners
     from glioray.training.watching.listener import told
@@ -94,6 +94,8 @@ def train(
     def say(line: str) -> None:
         terminal.say(line, as_json)
 
+    for line in cautions(plan.recipe, plan.data):
+        terminal.say(line)
     invocation = Invocation.of(recipe, settings or (), name, runs, folder)
     listeners = chosen_listeners(plan, invocation, os.environ, say)
     started_at = time.perf_counter()
