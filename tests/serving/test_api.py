@@ -99,6 +99,32 @@ def test_a_damaged_file_is_a_400_that_names_it(client, slice_of, file_of):
     assert "'half.png'" in content["detail"]
 
 
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("/v1/classify?explian=gradcam", "no 'explian'; did you mean 'explain'?"),
+        ("/v1/classify?picture=true&Model=kinds", "no 'Model'; did you mean 'model'?"),
+        ("/v1/segment?slice_index=3", "no 'slice_index'; did you mean 'slice'?"),
+        ("/v1/segment?zzz", "no 'zzz'; there is: channels, model, picture,"),
+        ("/v1/classify?" + "z" * 5000, "no '" + "z" * 80 + "'"),
+    ],
+)
+def test_a_query_that_a_call_does_not_know_is_refused_before_the_body_is_read(client, address, words):
+    assert words in problem(client.post(address, content=b""), 422)["detail"]
+
+
+def test_a_job_knows_no_query_but_its_own(client):
+    assert (
+        "no 'pictures'; did you mean 'picture'?" in problem(client.get("/v1/jobs/a/result?pictures=1"), 422)["detail"]
+    )
+    assert "no 'x'; there is: none" in problem(client.delete("/v1/jobs/a?x=1"), 422)["detail"]
+
+
+def test_a_wish_in_the_form_is_refused_rather_than_left_out(client, slice_of, file_of):
+    sent = {"data": {"explain": "gradcam"}, "files": {"file": file_of(slice_of(1))}}
+    assert "'explain' is no file" in problem(client.post("/v1/classify", **sent), 400)["detail"]
+
+
 @pytest.mark.parametrize("form", [{"content": b""}, {"data": {"other": "x"}, "files": {"image": b"x"}}])
 def test_no_image_is_a_400(client, form):
     problem(client.post("/v1/classify", **form), 400)

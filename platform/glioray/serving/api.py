@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 import glioray
@@ -21,6 +21,7 @@ from glioray.serving.desk import Desk, Errand, LocalDesk
 from glioray.serving.kinds import READ, READ_AS_VOLUME
 from glioray.serving.predictor import Classified
 from glioray.serving.problems import Problem, ProblemError
+from glioray.serving.queries import only_known
 from glioray.serving.upload import Room, Sent, Upload, read_sent
 from glioray.serving.visit import visit_of
 from glioray.serving.volume_schemas import JobStatus, VolumeAnswer
@@ -133,7 +134,13 @@ def _add_pages(api: FastAPI, models: Sequence[Served], desk: Desk) -> None:
 
 
 def _add_classify(api: FastAPI, models: Sequence[Served], max_body_bytes: int) -> None:
-    @api.post("/v1/classify", responses=_PROBLEMS, openapi_extra=_BODY, response_model_exclude_none=True)
+    @api.post(
+        "/v1/classify",
+        dependencies=[Depends(only_known)],
+        responses=_PROBLEMS,
+        openapi_extra=_BODY,
+        response_model_exclude_none=True,
+    )
     async def classify(
         request: Request,
         model: ModelQuery = None,
@@ -169,6 +176,7 @@ def _add_segment(api: FastAPI, models: Sequence[Served], desk: Desk, volumes: Vo
 
     @api.post(
         "/v1/segment",
+        dependencies=[Depends(only_known)],
         responses={200: {"content": volume_api.CONTENT}, 202: {"model": JobStatus}, **_PROBLEMS},
         response_model=schemas.SegmentAnswer | VolumeAnswer,
         openapi_extra=_BODY,

@@ -161,7 +161,12 @@ async def _read_parts(form: FormData) -> dict[str, Upload]:
     parts: dict[str, Upload] = {}
     for name, part in form.multi_items():
         if not isinstance(part, UploadFile):
-            continue
+            raise ProblemError(
+                400,
+                "The form cannot be read",
+                f"Its part {name!r} is no file: a file is sent as curl -F file=@image.png, a wish in the address, as "
+                "?model=NAME.",
+            )
         if name in parts:
             raise ProblemError(400, "The form cannot be read", f"It has two parts {name!r}; send one file for each.")
         parts[name] = Upload(await part.read(), repr(part.filename or UNNAMED))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from PIL import Image
 
@@ -19,6 +19,7 @@ from glioray.serving.accepting import preferred
 from glioray.serving.desk import Desk, Errand, Finished
 from glioray.serving.jobs import require_slice
 from glioray.serving.nifti_mask import nifti_mask
+from glioray.serving.queries import only_known
 from glioray.serving.schemas import ModelInfo
 from glioray.serving.upload import Room, Sent, read_sent
 from glioray.serving.visit import visit_of
@@ -103,7 +104,7 @@ async def answer_now(errand: Errand, desk: Desk, request: Request, rendering: Re
 
 def jobs_router(desk: Desk) -> APIRouter:
     """The status, the result and the end of a job."""
-    router = APIRouter(prefix="/v1/jobs", responses=_GONE)
+    router = APIRouter(prefix="/v1/jobs", responses=_GONE, dependencies=[Depends(only_known)])
 
     @router.get("/{job_id}")
     async def status(job_id: str, request: Request) -> JobStatus:
