@@ -170,6 +170,14 @@ def test_shards_of_another_schema_version_are_refused(sided, tmp_path, version) 
     assert "\n" not in str(raised.value)
 
 
+def test_a_folder_of_raw_scans_is_what_goes_into_prepare_and_not_its_out(tmp_path) -> None:
+    with pytest.raises(DataError, match=f"glioray prepare SOURCE RAW --out {tmp_path}$"):
+        Manifest.load(tmp_path)
+    (tmp_path / "scan.png").touch()
+    with pytest.raises(DataError, match=f"glioray prepare SOURCE {tmp_path} --out {tmp_path}-prepared$"):
+        Manifest.load(tmp_path)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema_version": 2}', "\x00"])
 def test_what_is_no_manifest_is_one_line(tmp_path, content) -> None:
     (tmp_path / FILE_NAME).write_text(content)

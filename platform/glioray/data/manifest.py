@@ -253,9 +253,16 @@ def _sum(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
     return {name: one[name] + other[name] for name in one}
 
 
+def _preparing(folder: Path) -> str:
+    """The command; what lies in the folder already, as raw scans, is its input."""
+    is_used = folder.is_dir() and any(folder.iterdir())
+    raw, out = (folder, f"{folder}-prepared") if is_used else ("RAW", folder)
+    return f"glioray prepare SOURCE {raw} --out {out}"
+
+
 def _parse(path: Path) -> Manifest:
     if not path.is_file():
-        raise DataError(f"{path}: no such file. Prepare the data first: glioray prepare SOURCE RAW --out {path.parent}")
+        raise DataError(f"{path}: no such file. Prepare the data first: {_preparing(path.parent)}")
     try:
         content: Any = from_json(path.read_text(encoding="utf-8"))
         content[FIELD]
