@@ -22,6 +22,8 @@ def test_what_is_nested_too_deeply_is_refused(read, text):
         "!!int x",
         "!!float x",
         "!!bool x",
+        "!!float",
+        "!!int '-'",
         "9" * 5000,
         "!!python/object/apply:os.getcwd []",
         "!!binary 'a'",

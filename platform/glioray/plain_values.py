@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 MOST_LEVELS = 50  # of YAML, which people write
-_BROKEN_YAML = (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, OverflowError)
+_BROKEN_VALUE = (TypeError, LookupError, AttributeError, ArithmeticError)
 Pairs = Callable[[list[tuple[str, Any]]], dict[str, Any]]
 
 
@@ -42,8 +42,10 @@ def from_yaml(content: bytes | str) -> Any:
     try:
         _refuse_aliases_and_depth(content)
         value = yaml.safe_load(content)
-    except _BROKEN_YAML as error:  # of a value that is not what its form promises, such as 2020-99-99
+    except (yaml.YAMLError, ValueError) as error:
         raise ValueError(" ".join(str(error).split())) from None
+    except _BROKEN_VALUE as error:
+        raise ValueError(f"a value is not what its form promises, as 2020-99-99 is no date ({error})") from None
     _refuse_half_characters(value)
     return value
 
