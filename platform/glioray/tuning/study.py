@@ -285,11 +285,11 @@ def storage_told(storage: str) -> Iterator[None]:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error, what it came from, and so on."""
+    """An error, what it came from, and so on; Ray Tune raises its own while it handles ours, without `from`."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
-        cause = cause.__cause__
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
 
 
 def _hint(cause: BaseException) -> str:
