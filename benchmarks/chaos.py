@@ -147,6 +147,7 @@ def disturbed(number: int, step: Step, span: Span, rng: random.Random) -> Round:
     """One harm, and the same command again."""
     place = step.ground.folder / "rounds" / f"{number:03d}-{step.name}"
     clear(place)
+    place.with_suffix(".log").unlink(missing_ok=True)  # of an earlier run
     began_at = time.monotonic()
     harms = [*step.victims, *([FULL_DISK] if step.small_mb and os.geteuid() == 0 else [])]
     harm = rng.choice(harms)
