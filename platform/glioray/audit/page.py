@@ -17,6 +17,7 @@ from glioray.audit.result import Audit, Pair, Shortcut
 from glioray.audit.summary import conflicting
 from glioray.data.duplicates import SYMMETRIES, apply_symmetry
 from glioray.data.grouping import NESTED_SHARE
+from glioray.evaluation.findings import interval_text
 from glioray.registry.bundle import Score
 from glioray.registry.card import NOT_A_DEVICE, describe
 
@@ -113,5 +114,5 @@ def _random_lines(audit: Audit) -> list[dict[str, Any]]:
 def _interval(score: Score) -> dict[str, Any]:
     """In percent, for a bar with its whisker; in words, as `0.512 [0.449, 0.576]`."""
     low, high = score.ends or (score.value, score.value)
-    words = f"{score.value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if score.ends else "")
+    words = interval_text([score], score.name)
     return {"value": 100 * score.value, "low": 100 * low, "high": 100 * high, "words": words}
