@@ -49,6 +49,10 @@ def test_a_figure_of_no_values_is_not_defined():
     assert np.isnan(interval(means(values, drawn))).all()
 
 
+def test_of_no_units_there_is_no_interval():
+    assert np.isnan(interval(means(np.empty((0, 2)), all_draws(0)))).all()
+
+
 def test_a_resample_without_the_value_is_left_out_of_the_interval():
     values = np.array([[0.5], [0.7], [np.nan]])
 

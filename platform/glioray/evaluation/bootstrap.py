@@ -28,7 +28,10 @@ Draws = NDArray[np.int64]
 
 
 def draws(num_units: int, seed: int = SEED, resamples: int = RESAMPLES) -> Iterator[Draws]:
-    """How often each unit is drawn, (up to 250, U) at a time; each row sums to U."""
+    """How often each unit is drawn, (up to 250, U) at a time; each row sums to U, which may be 0."""
+    if num_units == 0:
+        yield np.zeros((resamples, 0), dtype=np.int64)
+        return
     generator = np.random.default_rng(seed)
     chances = np.full(num_units, 1 / num_units)
     for start in range(0, resamples, _BLOCK):
